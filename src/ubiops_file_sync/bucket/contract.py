@@ -1,0 +1,101 @@
+"""What the engine asks of a bucket. One test suite holds every implementation to it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from ubiops_file_sync.model import RemoteEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A finished upload, by the servers' clock."""
+
+    started_us: int
+    finished_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A finished download, or a finding that none was needed."""
+
+    equal: bool
+    """The object holds what `same_as` told of; the sink may then hold anything."""
+    bytes_down: int
+
+
+class CallCounter:
+    """API calls of a pass by endpoint: the scarce resource (300 a minute). Thread-safe."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, endpoint: str) -> None:
+        """Count one call, whatever came of it: the service counts it too."""
+        with self._lock:
+            self._counts[endpoint] += 1
+
+    def by_endpoint(self) -> dict[str, int]:
+        """Calls so far, most first."""
+        with self._lock:
+            return dict(self._counts.most_common())
+
+
+class Bucket(Protocol):
+    """One place in a bucket. Keys are relative to it. Every method may be called concurrently.
+
+    Each method tries again as design section 6 says and then raises: `RemoteError` where the
+    whole pass is concerned (unreachable, token refused, no such bucket), `KeyFailure` where only
+    the one key is.
+    """
+
+    calls: CallCounter
+
+    def pages(self) -> Iterator[list[RemoteEntry]]:
+        """The listing, a page at a time, in whatever order the service has.
+
+        A listing that fails raises; it never just ends early (invariant I12).
+        """
+        ...
+
+    def get(self, key: str) -> RemoteEntry | None:
+        """What the bucket says of a key now; None: it is not there. One API call."""
+        ...
+
+    def fetch(
+        self,
+        entry: RemoteEntry,
+        sink: BinaryIO,
+        same_as: Callable[[str], bytes] | None = None,
+    ) -> Fetched:
+        """Write the object's content to `sink`, whose earlier content is dropped.
+
+        The length is checked against `entry.size`, the content against the provider's hash where
+        it sends one. `same_as(algorithm)` gives a digest of content to compare with: if the object
+        holds the same, `equal` is True, and nothing is downloaded where the provider's hash tells.
+        One API call.
+        """
+        ...
+
+    def send(
+        self, key: str, source: BinaryIO, size: int, check: Callable[[], None] | None = None
+    ) -> Receipt:
+        """Store `size` bytes of `source`, from its beginning, as `key`. One API call.
+
+        The object appears whole or not at all. `check` is called before the last bytes are sent:
+        if it raises, nothing is stored, and what it raised is raised here.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is gone already is no error. One API call."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...

@@ -1,0 +1,119 @@
+"""Failures of the service, in words that say what to do. The one place that translates them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import urllib3
+
+from ubiops_file_sync.bucket.retry import RATE_LIMITED, Refused
+from ubiops_file_sync.errors import (
+    AccessRefused,
+    KeyFailure,
+    KeyUnreachable,
+    NoSuchBucket,
+    RemoteUnreachable,
+    SyncError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in UbiOps a profile lives, and how to name it to its user."""
+
+    profile: str
+    api_host: str
+    project: str
+    bucket: str
+    prefix: str
+    """Empty, or ending in ``/``: without that, `data` would also list `database/…`."""
+    token_source: str
+    """Where the token came from, in words; never the token."""
+
+
+_FORBIDDEN = {
+    "list": (
+        "may not list the bucket (a restricted reader?). A profile needs at least the role "
+        "files-reader on it"
+    ),
+    "upload": (
+        "may not write to the bucket. Give it the role files-writer, or set "
+        "`direction: download` in the profile"
+    ),
+    "delete": (
+        "may not delete in the bucket. Give it the role files-writer, or set "
+        "`deletions: none` in the profile"
+    ),
+}
+
+
+def explain(error: Exception, place: Place, endpoint: str, key: str | None) -> Exception:
+    """The exception that tells a user of `error`, which came of `endpoint` (and of `key`).
+
+    Errors of one key become `KeyFailure`, unless they concern every key alike.
+    """
+    start = f"profile {place.profile!r}: "
+    if isinstance(error, Refused) and not error.storage:
+        whole = _whole_pass(error, place, endpoint, start)
+        if whole is not None:
+            return whole
+    what = _what_happened(error, place)
+    if key is None:
+        return RemoteUnreachable(
+            f"{start}{what}. Nothing was changed; run it again once that is mended"
+        )
+    if isinstance(error, Refused) and error.status == 404:
+        return KeyFailure("it vanished from the bucket during the pass; the next one looks again")
+    if isinstance(error, Refused) and 400 <= error.status < 500 and error.status != RATE_LIMITED:
+        return KeyFailure(f"{what}; this may not pass by itself")
+    return KeyUnreachable(f"{what}; the next pass tries again")
+
+
+def _whole_pass(error: Refused, place: Place, endpoint: str, start: str) -> SyncError | None:
+    if error.status == 401:
+        return AccessRefused(
+            f"{start}UbiOps at {place.api_host} does not know the token ({place.token_source}). "
+            "Check that it is complete, not expired, and of this UbiOps installation"
+        )
+    if error.status == 403:
+        wrong = _FORBIDDEN.get(endpoint, "may not do this")
+        return AccessRefused(
+            f"{start}the token ({place.token_source}) is valid, but in project {place.project!r}, "
+            f"bucket {place.bucket!r} it {wrong}"
+        )
+    if error.status == 404 and endpoint == "list":
+        return NoSuchBucket(
+            f"{start}there is no bucket {place.bucket!r} in project {place.project!r} at "
+            f"{place.api_host}, or the token ({place.token_source}) may not see it. Check "
+            "`project`, `bucket` and `api_host`, or create the bucket"
+        )
+    return None
+
+
+def _what_happened(error: Exception, place: Place) -> str:
+    if isinstance(error, Refused):
+        if error.status == RATE_LIMITED:
+            return (
+                "UbiOps allows no more calls for now (429): other programs behind this address "
+                "may be using up the quota"
+            )
+        who = "the storage provider" if error.storage else f"UbiOps at {place.api_host}"
+        return f"{who} answered {error}"
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return f"the host name of {place.api_host} is not known here; check `api_host` and the DNS"
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return (
+            "the secure connection failed (TLS): is the clock right, and the certificate trusted? "
+            "SSL_CERT_FILE or REQUESTS_CA_BUNDLE names further certificates"
+        )
+    if isinstance(
+        error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.NewConnectionError
+    ):
+        return f"no connection to {place.api_host} or its storage; check the network and `api_host`"
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return f"no answer in time from {place.api_host} or its storage"
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return "the proxy refused the connection; check HTTPS_PROXY and NO_PROXY"
+    if isinstance(error, urllib3.exceptions.HTTPError):
+        return f"the connection broke off ({type(error).__name__})"
+    return f"UbiOps at {place.api_host}: {error}"

@@ -1,0 +1,91 @@
+"""Which failures pass by themselves, and how long to wait for that (design section 6)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+import urllib3
+
+Result = TypeVar("Result")
+
+RATE_LIMITED = 429
+
+
+class Refused(Exception):
+    """An answer of the API or a storage provider that is no success."""
+
+    def __init__(self, status: int, message: str, *, storage: bool = False) -> None:
+        super().__init__(f"{status} {message}".strip())
+        self.status = status
+        self.message = message
+        """The service's own words, without any URL."""
+        self.storage = storage
+        """The storage provider said it, of a signed URL, and not the API."""
+
+
+class Damaged(Exception):
+    """A body that is shorter than promised, or not what its hash or its format says."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long to try; tests make it quick."""
+
+    tries: int = 5
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30.0
+    total_s: float = 300.0
+    listing_total_s: float = 600.0
+
+
+class Pause:
+    """Holds every caller back after a 429 until the quota's window ends. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def begin(self, seconds: float) -> None:
+        """From now on, and for `seconds`, nobody may call."""
+        with self._lock:
+            self._until = max(self._until, time.monotonic() + seconds)
+
+    def wait(self) -> None:
+        """Return once calls are allowed."""
+        while (left := self._until - time.monotonic()) > 0:
+            time.sleep(left)
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether trying again can help: the network, timeouts, 408, 429, 5xx, a damaged body.
+
+    A 403 of a storage provider counts too: the signed URL expired, and the next try signs anew.
+    """
+    if isinstance(error, Refused):
+        return (
+            error.status in {408, RATE_LIMITED}
+            or error.status >= 500
+            or (error.storage and error.status == 403)
+        )
+    return isinstance(error, urllib3.exceptions.HTTPError | Damaged)
+
+
+def attempt(
+    policy: RetryPolicy, work: Callable[[], Result], *, total_s: float | None = None
+) -> Result:
+    """What `work` returns, tried as the policy says; the last failure is raised as it is."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(passes_by_itself),
+        stop=tenacity.stop_after_attempt(policy.tries)
+        | tenacity.stop_after_delay(policy.total_s if total_s is None else total_s),
+        wait=tenacity.wait_random_exponential(
+            multiplier=policy.first_wait_s, max=policy.longest_wait_s
+        )
+        + tenacity.wait_fixed(policy.first_wait_s / 2),
+        reraise=True,
+    )(work)

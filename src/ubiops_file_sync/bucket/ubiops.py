@@ -1,0 +1,225 @@
+"""The bucket contract kept by UbiOps. The only module that imports the SDK.
+
+The facts of the API that shape it are in design section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+import urllib3
+
+from ubiops_file_sync import keys
+from ubiops_file_sync.bucket.contract import CallCounter, Fetched, Receipt
+from ubiops_file_sync.bucket.http import HttpClient
+from ubiops_file_sync.bucket.problems import Place, explain
+from ubiops_file_sync.bucket.rest import PooledRest
+from ubiops_file_sync.bucket.retry import Damaged, Pause, Refused, RetryPolicy, attempt
+from ubiops_file_sync.bucket.transfer import get_blob, put_blob
+from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
+
+_NOT_FOUND = 404
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Result = TypeVar("Result")
+
+
+class _Item(msgspec.Struct):
+    file: str
+    size: int
+    time_created: str
+
+
+class _Page(msgspec.Struct):
+    files: list[_Item]
+    continuation_token: str | None = None
+
+
+class _SignedUrl(msgspec.Struct):
+    url: str
+    provider: str = ""
+
+
+class UbiOpsBucket:
+    """One place (project, bucket, prefix) in UbiOps; see `bucket.contract.Bucket`."""
+
+    def __init__(
+        self, place: Place, token: str, connections: int, retries: RetryPolicy | None = None
+    ) -> None:
+        """No call is made yet. `connections`: how many threads will work at once."""
+        self.calls = CallCounter()
+        self._place = place
+        self._retries = retries or RetryPolicy()
+        self._http = HttpClient(connections)
+        self._api = _core_api(place.api_host, token, PooledRest(self._http, Pause()))
+        self._names = {"project_name": place.project, "bucket_name": place.bucket}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def pages(self) -> Iterator[list[RemoteEntry]]:
+        """The listing; a page that fails for good raises, whatever came before it."""
+        token: str | None = None
+        while True:
+            page = self._page(token)
+            yield [self._entry(item) for item in page.files]
+            if not page.continuation_token:
+                return
+            if page.continuation_token == token:
+                raise self._explained(Damaged("the listing goes round in a circle"), "list")
+            token = page.continuation_token
+
+    def _page(self, token: str | None) -> _Page:
+        options: dict[str, Any] = {"limit": PAGE_ITEMS}
+        if self._place.prefix:
+            options["prefix"] = self._place.prefix
+        if token:
+            options["continuation_token"] = token
+
+        def ask() -> _Page:
+            answer = self._call("list", self._api.files_list, **self._names, **options)
+            return _decoded(answer, _Page)
+
+        return self._tried(ask, "list", total_s=self._retries.listing_total_s)
+
+    def _entry(self, item: _Item) -> RemoteEntry:
+        prefix = self._place.prefix
+        if not item.file.startswith(prefix):
+            raise self._explained(Damaged(f"the listing names objects outside {prefix!r}"), "list")
+        return RemoteEntry(item.file[len(prefix) :], item.size, created_us(item.time_created))
+
+    def get(self, key: str) -> RemoteEntry | None:
+        """What the bucket says of a key now."""
+        file = self._full_key(key)
+
+        def ask() -> RemoteEntry | None:
+            try:
+                answer = self._call("get", self._api.files_get, **self._names, file=file)
+            except Refused as refused:
+                if refused.status == _NOT_FOUND:
+                    return None
+                raise
+            return self._entry(_decoded(answer, _Item))
+
+        return self._tried(ask, "get", key)
+
+    def fetch(
+        self,
+        entry: RemoteEntry,
+        sink: BinaryIO,
+        same_as: Callable[[str], bytes] | None = None,
+    ) -> Fetched:
+        """Download through a signed URL; each try asks for a new one."""
+        file = self._full_key(entry.key)
+
+        def once() -> Fetched:
+            answer = self._call("download", self._api.files_download, **self._names, file=file)
+            signed = _decoded(answer, _SignedUrl)
+            return get_blob(self._http, signed.url, entry.size, sink, same_as)
+
+        return self._tried(once, "download", entry.key)
+
+    def send(
+        self, key: str, source: BinaryIO, size: int, check: Callable[[], None] | None = None
+    ) -> Receipt:
+        """Upload through a signed URL; each try asks for a new one."""
+        file = self._full_key(key)
+
+        def once() -> Receipt:
+            answer = self._call("upload", self._api.files_upload, **self._names, file=file)
+            signed = _decoded(answer, _SignedUrl)
+            headers = put_blob(self._http, signed.url, signed.provider, source, size, check)
+            return Receipt(_server_us(answer.headers), _server_us(headers))
+
+        return self._tried(once, "upload", key)
+
+    def delete(self, key: str) -> None:
+        """Remove an object; gone already is as good."""
+        file = self._full_key(key)
+
+        def once() -> None:
+            try:
+                self._call("delete", self._api.files_delete, **self._names, file=file)
+            except Refused as refused:
+                if refused.status != _NOT_FOUND:
+                    raise
+
+        self._tried(once, "delete", key)
+
+    def _full_key(self, key: str) -> str:
+        """The object's name as it goes into a request path: the one place that makes it.
+
+        HTTP clients collapse ``.`` and ``..`` in a path, and a DELETE of ``..`` would address the
+        bucket, so a key that may not be is refused here, before any request is built.
+        """
+        refusal = keys.refusal(key)
+        if refusal is not None:
+            raise KeyFailure(refusal)
+        return self._place.prefix + key
+
+    def _call(
+        self, endpoint: str, method: Callable[..., Any], **options: Any
+    ) -> urllib3.BaseHTTPResponse:
+        self.calls.add(endpoint)
+        answer: urllib3.BaseHTTPResponse = method(**options, _preload_content=False)
+        return answer
+
+    def _tried(
+        self,
+        work: Callable[[], Result],
+        endpoint: str,
+        key: str | None = None,
+        total_s: float | None = None,
+    ) -> Result:
+        try:
+            return attempt(self._retries, work, total_s=total_s)
+        except (Refused, Damaged, urllib3.exceptions.HTTPError) as error:
+            raise self._explained(error, endpoint, key) from None
+
+    def _explained(self, error: Exception, endpoint: str, key: str | None = None) -> Exception:
+        return explain(error, self._place, endpoint, key)
+
+
+def created_us(text: str) -> int:
+    """`time_created` in microseconds since the epoch, UTC.
+
+    It comes with second, millisecond or microsecond precision, with `Z`, an offset, or neither
+    (then it is UTC). Raises ValueError for anything else.
+    """
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    since = when - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _core_api(api_host: str, token: str, rest: PooledRest) -> Any:
+    import ubiops
+
+    configuration = ubiops.Configuration(host=api_host, api_key={"Authorization": token})
+    client = ubiops.ApiClient(configuration)
+    client.rest_client = rest
+    return ubiops.CoreApi(client)
+
+
+def _decoded(answer: urllib3.BaseHTTPResponse, shape: type[Result]) -> Result:
+    """The answer's JSON, straight into the few fields that are used (an SDK model costs 30 ×)."""
+    try:
+        return msgspec.json.decode(answer.data, type=shape)
+    except msgspec.MsgspecError:
+        raise Damaged("the answer is not what the UbiOps API sends") from None
+
+
+def _server_us(headers: Any) -> int:
+    """The server's clock, from `Date`; the local one if it sends none."""
+    try:
+        when = parsedate_to_datetime(headers["Date"])
+    except (KeyError, TypeError, ValueError):
+        when = datetime.now(UTC)
+    return int(when.timestamp() * 1_000_000)

@@ -1,0 +1,29 @@
+"""Settings: a YAML file of profiles, or environment variables alone, checked by pydantic.
+
+`load_settings` is the way in. Everything that is wrong with a file is reported at once, in one
+`ConfigError`, one line each; no token is ever part of a message (invariant I9).
+"""
+
+from ubiops_file_sync.config.environment import (
+    environment_settings,
+    newer_files_are_preserved,
+    speaks_of_a_profile,
+)
+from ubiops_file_sync.config.fields import DEFAULT_API_HOST, normalise_api_host
+from ubiops_file_sync.config.load import find_config, load_settings
+from ubiops_file_sync.config.models import DEFAULT_TOKEN_ENV, Profile, Settings
+from ubiops_file_sync.config.quantities import parse_duration
+
+__all__ = [
+    "DEFAULT_API_HOST",
+    "DEFAULT_TOKEN_ENV",
+    "Profile",
+    "Settings",
+    "environment_settings",
+    "find_config",
+    "load_settings",
+    "newer_files_are_preserved",
+    "normalise_api_host",
+    "parse_duration",
+    "speaks_of_a_profile",
+]

@@ -1,0 +1,178 @@
+"""`Profile` and `Settings`: what the rest of the program knows of a configuration.
+
+Both may be built in Python as well as loaded; what is wrong then raises pydantic's
+ValidationError, which hides its input.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from ubiops_file_sync.config import fields
+from ubiops_file_sync.config.faults import nearest
+from ubiops_file_sync.errors import ConfigError, UsageError
+from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction
+
+DEFAULT_TOKEN_ENV = "UBIOPS_API_TOKEN"  # noqa: S105  the name of the variable, not a token
+TOKEN_SETTINGS = ("token", "token_env", "token_file")
+"""The ways to name a token. One level of a configuration uses at most one of them."""
+ONE_TOKEN_ONLY = "give only one of token, token_env and token_file"  # noqa: S105  no token
+
+_MAX_TOKEN_FILE_BYTES = 65_536
+
+
+def default_state_dir(env: Mapping[str, str] | None = None) -> Path:
+    """Where state is kept unless told: systemd's `$STATE_DIRECTORY`, else the XDG state folder.
+
+    systemd separates several folders by colons; the first is ours.
+    """
+    env = os.environ if env is None else env
+    given = env.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    xdg = env.get("XDG_STATE_HOME", "")
+    if xdg and Path(xdg).is_absolute():
+        return Path(xdg, "ubiops-file-sync")
+    import platformdirs
+
+    return platformdirs.user_state_path("ubiops-file-sync")
+
+
+class Profile(BaseModel):
+    """One local directory and one place in a bucket that are kept in step."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: fields.ProfileName
+    """1 to 64 letters, digits, `.`, `_` and `-`; state files carry it."""
+    local_dir: fields.LocalPath
+    """The root on this machine, absolute."""
+    project: fields.BucketName
+    bucket: fields.BucketName = "default"
+    bucket_dir: fields.BucketDir = ""
+    """The root in the bucket, without slashes at its ends; empty: the whole bucket."""
+    schedule: fields.Schedule = "*/5 * * * *"
+    """When a service passes over the profile: cron fields, a sixth one counting seconds."""
+    direction: Direction = Direction.TWO_WAY
+    conflict: ConflictPolicy = ConflictPolicy.NEWER_WINS
+    deletions: fields.SupportedDeletions = Deletions.NONE
+    workers: fields.Workers = 16
+    """Files that travel at the same time."""
+    settle: fields.Seconds = 2.0
+    """Seconds that a file must have been left alone before it is sent."""
+    api_host: fields.ApiHost = fields.DEFAULT_API_HOST
+    """Address of the API including its version, without a slash at its end."""
+    token: fields.Token | None = Field(default=None, repr=False)
+    token_env: fields.VariableName | None = DEFAULT_TOKEN_ENV
+    """The variable that holds the token; asked only if neither of the other two is set."""
+    token_file: fields.TokenPath | None = None
+
+    @model_validator(mode="after")
+    def _one_token_only(self) -> Self:
+        given = [name for name in TOKEN_SETTINGS if getattr(self, name) is not None]
+        if len(self.model_fields_set.intersection(given)) > 1:
+            raise ValueError(ONE_TOKEN_ONLY)
+        return self
+
+    @property
+    def prefix(self) -> str:
+        """What a listing is asked for: empty, or ending in `/`.
+
+        Without the slash, `data` would list `database/` too (design section 2).
+        """
+        return f"{self.bucket_dir}/" if self.bucket_dir else ""
+
+    @property
+    def token_source(self) -> str:
+        """Where the token comes from, in words for a message; never the token."""
+        if self.token is not None:
+            return "`token` in the configuration"
+        if self.token_file is not None:
+            return f"file {self.token_file}"
+        return f"environment variable {self.token_env or DEFAULT_TOKEN_ENV}"
+
+    def read_token(self, env: Mapping[str, str]) -> SecretStr:
+        """The bare token, without `Token `, read anew at each call: token files get rotated.
+
+        Raises ConfigError, naming the profile and where the token was looked for.
+        """
+        if self.token is not None:
+            return self.token
+        text: str | None
+        if self.token_file is not None:
+            place, text = (
+                f"token file {self.token_file}",
+                _read_token_file(self.name, self.token_file),
+            )
+        else:
+            variable = self.token_env or DEFAULT_TOKEN_ENV
+            place, text = f"environment variable {variable}", env.get(variable)
+        if text is None:
+            raise ConfigError(
+                f"profile {self.name}: {place} is not set; set it to the service user's token, "
+                "or name another place with token_env or token_file"
+            )
+        trouble = _token_trouble(text)
+        if trouble:
+            raise ConfigError(f"profile {self.name}: {place} {trouble}")
+        return SecretStr(fields.clean_token(text))
+
+
+def _token_trouble(text: str) -> str | None:
+    try:
+        fields.clean_token(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _read_token_file(profile: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            # Bounded, and one byte more than fits, so that a wrong path ends here.
+            content = file.read(_MAX_TOKEN_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"profile {profile}: token file {path} cannot be read ({error.strerror}); "
+            "create it, readable by this user, with nothing but the token in it"
+        ) from error
+    # Bytes that are no ASCII become letters that no token has, and are refused as such.
+    return content.decode("utf-8", errors="replace")
+
+
+class Settings(BaseModel):
+    """Everything that one configuration says, ready to use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    version: Literal[1] = 1
+    state_dir: fields.LocalPath = Field(default_factory=default_state_dir)
+    """The folder of baselines, locks and history."""
+    timezone: fields.TimeZone | None = None
+    """IANA name in which schedules are read; None: the system's."""
+    profiles: dict[fields.ProfileName, Profile]
+    """By name, in the order of the file."""
+    source: str = "Python"
+    """Where it came from: a path, or `environment variables`."""
+    warnings: tuple[str, ...] = ()
+    """What works but should be seen to; each is a whole sentence."""
+
+    def select(self, names: Sequence[str]) -> list[Profile]:
+        """The named profiles in the order of the names, each once; all of them for no names.
+
+        Raises UsageError for a name that does not exist.
+        """
+        for name in names:
+            if name not in self.profiles:
+                close = nearest(name, self.profiles)
+                hint = f"did you mean {close!r}? " if close else ""
+                raise UsageError(
+                    f"there is no profile {name!r}; {hint}"
+                    f"the profiles are: {', '.join(self.profiles)}"
+                )
+        return [self.profiles[name] for name in dict.fromkeys(names or self.profiles)]

@@ -1,0 +1,216 @@
+"""One action on one key, from what the plan expects to what really became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import BinaryIO, TypeVar
+
+from ubiops_file_sync import keys
+from ubiops_file_sync.bucket.contract import Bucket, Receipt
+from ubiops_file_sync.bucket.digest import digest_of
+from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.local import LocalTree, Staged
+from ubiops_file_sync.model import (
+    Action,
+    BaselineEntry,
+    Direction,
+    Intent,
+    LocalEntry,
+    Loser,
+    Outcome,
+    Problem,
+    RemoteEntry,
+    Verb,
+)
+
+_MAX_CONFLICT_NAMES = 100
+
+Entry = TypeVar("Entry", LocalEntry, RemoteEntry)
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Does single actions of one pass. Safe for use by several threads at once."""
+
+    bucket: Bucket
+    tree: LocalTree
+    direction: Direction
+    settle_ns: int
+    now_ns: Callable[[], int]
+
+    def run(self, action: Action) -> Outcome:
+        """Do one action. Trouble with its key comes back as the outcome's problem (I12).
+
+        Raises `RemoteError` where every other key would meet the same trouble, and
+        `KeyUnreachable` is left to the caller to count.
+        """
+        if self._is_young(action):
+            return Outcome(action, None, deferred=True)
+        try:
+            return self._DO[action.verb](self, action)
+        except KeyFailure as failure:
+            return Outcome(action, None, problem=Problem(action.key, str(failure)), error=failure)
+        except OSError as error:
+            return Outcome(action, None, problem=Problem(action.key, _os_words(error)), error=error)
+
+    def run_settled(self, action: Action) -> Outcome:
+        """Do an action that was deferred, after its file has had the time to come to rest."""
+        try:
+            settled = self.tree.look(action.key) == action.local
+        except KeyFailure as failure:
+            return Outcome(action, None, problem=Problem(action.key, str(failure)), error=failure)
+        if not settled:
+            return Outcome(
+                action,
+                None,
+                problem=Problem(action.key, "it is still being written; the next pass takes it"),
+            )
+        return replace(self, settle_ns=0).run(action)
+
+    def _is_young(self, action: Action) -> bool:
+        """Whether the local file may still be being written.
+
+        A time in the future tells nothing of that; such a file is not held back.
+        """
+        if action.local is None or action.verb not in {Verb.UPLOAD, Verb.DOWNLOAD}:
+            return False
+        return 0 <= self.now_ns() - action.local.mtime_ns < self.settle_ns
+
+    def _upload(self, action: Action) -> Outcome:
+        local = _present(action.local)
+        down, extra = 0, _Extra()
+        if action.remote is not None and (action.compare or action.loser is not Loser.NONE):
+            with self.tree.staging() as staged:
+                fetched = self.bucket.fetch(action.remote, staged.file, self._same_as(action))
+                if fetched.equal:
+                    return _adopted(action, fetched.bytes_down)
+                down = fetched.bytes_down
+                extra = self._keep_remote_loser(action, action.remote, staged)
+        with self.tree.reading(local) as reading:
+            receipt = self.bucket.send(action.key, reading.file, local.size, reading.check)
+        return Outcome(
+            action,
+            Verb.UPLOAD,
+            intents=(_intent(local, receipt), *extra.intents),
+            bytes_up=local.size + extra.bytes_up,
+            bytes_down=down,
+            extra_keys=extra.keys,
+        )
+
+    def _download(self, action: Action) -> Outcome:
+        remote = _present(action.remote)
+        with self.tree.staging() as staged:
+            fetched = self.bucket.fetch(remote, staged.file, self._same_as(action))
+            if fetched.equal:
+                return _adopted(action, fetched.bytes_down)
+            extra = _Extra()
+            if action.loser is Loser.RENAME and action.local is not None:
+                extra = self._keep_local_loser(action.local)
+            entry = self.tree.commit(staged, action.key, action.local, remote.created_us * 1000)
+        return Outcome(
+            action,
+            Verb.DOWNLOAD,
+            baseline=BaselineEntry(action.key, entry.size, entry.mtime_ns, remote.created_us),
+            intents=extra.intents,
+            bytes_up=extra.bytes_up,
+            bytes_down=fetched.bytes_down,
+            extra_keys=extra.keys,
+        )
+
+    def _adopt(self, action: Action) -> Outcome:
+        return _adopted(action, 0)
+
+    def _forget(self, action: Action) -> Outcome:
+        return Outcome(action, Verb.FORGET, forgotten=True)
+
+    _DO = {  # noqa: RUF012 - a constant table, and a dataclass takes no annotated one
+        Verb.UPLOAD: _upload,
+        Verb.DOWNLOAD: _download,
+        Verb.ADOPT: _adopt,
+        Verb.FORGET: _forget,
+    }
+
+    def _same_as(self, action: Action) -> Callable[[str], bytes] | None:
+        """The digest of the local file by algorithm, where the plan asks for a comparison."""
+        local = action.local
+        if not action.compare or local is None:
+            return None
+
+        def digest(algorithm: str) -> bytes:
+            with self.tree.reading(local) as reading:
+                return digest_of(reading.file, algorithm)
+
+        return digest
+
+    def _keep_remote_loser(self, action: Action, remote: RemoteEntry, staged: Staged) -> _Extra:
+        """Keep the bucket's version that an upload is about to overwrite (invariant I1)."""
+        if action.loser is Loser.TRASH:
+            self.tree.keep_in_trash(staged, action.key)
+            return _Extra()
+        for attempt in range(_MAX_CONFLICT_NAMES):
+            name = keys.conflict_key(action.key, remote.created_us, attempt)
+            if self.bucket.get(name) is not None:
+                continue
+            local: LocalEntry | None = None
+            if self.direction is Direction.TWO_WAY:
+                if self.tree.look(name) is not None:
+                    continue
+                local = self.tree.commit(staged, name, None, remote.created_us * 1000)
+            return self._send_extra(name, staged.file, remote.size, local)
+        raise KeyFailure(
+            "no free name is left for the losing version; tidy up the .conflict- files"
+        )
+
+    def _keep_local_loser(self, local: LocalEntry) -> _Extra:
+        """Give the local version that a download is about to replace a name of its own."""
+        for attempt in range(_MAX_CONFLICT_NAMES):
+            name = keys.conflict_key(local.key, local.mtime_ns // 1000, attempt)
+            if not self.tree.copy_name(local, name):
+                continue
+            if self.direction is not Direction.TWO_WAY:
+                return _Extra(keys=(name,))
+            renamed = LocalEntry(name, local.size, local.mtime_ns)
+            with self.tree.reading(renamed) as reading:
+                return self._send_extra(name, reading.file, local.size, renamed)
+        raise KeyFailure(
+            "no free name is left for the losing version; tidy up the .conflict- files"
+        )
+
+    def _send_extra(self, name: str, file: BinaryIO, size: int, local: LocalEntry | None) -> _Extra:
+        receipt = self.bucket.send(name, file, size)
+        intents = () if local is None else (_intent(local, receipt),)
+        return _Extra((name,), intents, size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extra:
+    """What was written besides the key itself: the renamed loser of a conflict."""
+
+    keys: tuple[str, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    bytes_up: int = 0
+
+
+def _present(entry: Entry | None) -> Entry:
+    if entry is None:  # pragma: no cover - no plan holds such an action
+        raise AssertionError("the action lacks the entry that its verb needs")
+    return entry
+
+
+def _intent(local: LocalEntry, receipt: Receipt) -> Intent:
+    return Intent(local.key, local.size, local.mtime_ns, receipt.started_us, receipt.finished_us)
+
+
+def _adopted(action: Action, bytes_down: int) -> Outcome:
+    local, remote = _present(action.local), _present(action.remote)
+    return Outcome(
+        action,
+        Verb.ADOPT,
+        baseline=BaselineEntry(action.key, local.size, local.mtime_ns, remote.created_us),
+        bytes_down=bytes_down,
+    )
+
+
+def _os_words(error: OSError) -> str:
+    return f"{(error.strerror or str(error)).lower()}; the next pass tries again"

@@ -1,0 +1,85 @@
+"""What a key may be, and the names that are derived from one. Pure.
+
+A key is a path relative to the profile's root, ``/`` between its parts, never starting with
+``/``; two keys are the same only if their bytes are. Keys sort by their UTF-8 bytes, which for
+Python strings is the order of ``<`` (UTF-8 keeps code point order).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+CONTROL_DIR = ".ubiops-sync"
+"""Directory at the root that holds partial downloads and the trash; never synchronised."""
+
+MAX_PART_BYTES = 255
+"""Longest name that Linux file systems store (NAME_MAX)."""
+
+MAX_KEY_BYTES = 1024
+"""Longest object name that S3, Google Cloud Storage and Azure all take."""
+
+_LONGEST_EXTENSION = 32
+"""Bytes; what follows the last dot of a name and is longer is no extension."""
+
+_ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?=/|$)")
+
+
+def is_folder_marker(key: str, size: int) -> bool:
+    """Whether an object is the empty placeholder that storage consoles write for a folder.
+
+    Such an object says nothing that a file system could hold, so it is passed over in silence.
+    """
+    return size == 0 and (key == "" or key.endswith("/"))
+
+
+def refusal(key: str) -> str | None:
+    """Why `key` may not be synchronised, and what to do; None: it may.
+
+    Source of the rules: design section 6, "Refusals". `.` and `..` are not only dangerous below
+    a root: in a request path HTTP clients collapse them, and then another object, or the bucket
+    itself, is addressed.
+    """
+    if not key:
+        return "the name is empty; rename the object in the bucket"
+    if key.startswith("/"):
+        return "the name starts with '/', so it would be outside the folder; rename the object"
+    if _ODD_PART.search(key):
+        return "a part of the name is empty, '.' or '..'; rename the object in the bucket"
+    if "\0" in key:
+        return "the name holds a NUL character, which no file system takes; rename the object"
+    try:
+        encoded = key.encode()
+    except UnicodeEncodeError:
+        return "the name is not valid UTF-8, which the bucket needs; rename the file"
+    if len(encoded) > MAX_KEY_BYTES:
+        return f"the name is longer than {MAX_KEY_BYTES} bytes; shorten it"
+    if any(len(part) > MAX_PART_BYTES for part in encoded.split(b"/")):
+        return f"a part of the name is longer than {MAX_PART_BYTES} bytes; shorten it"
+    if key == CONTROL_DIR or key.startswith(CONTROL_DIR + "/"):
+        return f"{CONTROL_DIR}/ is where this program keeps its own files; rename the object"
+    return None
+
+
+def conflict_key(key: str, changed_us: int, attempt: int = 0) -> str:
+    """The name beside `key` under which the loser of a conflict is kept.
+
+    `changed_us` is when the losing version was made (microseconds since the epoch, UTC). It is
+    taken from the version and not from the clock, so that a pass that died half-way finds its
+    own name again. `attempt` above 0 adds a number, for when the name is taken by other content.
+    The result is a valid key: a stem that would make the name too long is cut.
+    """
+    folder, slash, name = key.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
+        stem, dot, extension = name, "", ""
+    when = datetime.fromtimestamp(changed_us // 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    suffix = f".conflict-{when}" + (f"-{attempt}" if attempt else "") + dot + extension
+    room = MAX_PART_BYTES - len(suffix.encode())
+    return folder + slash + stem.encode()[:room].decode(errors="ignore") + suffix
+
+
+def parent_chain(key: str) -> list[str]:
+    """Every directory above `key`, the root (``""``) first."""
+    parts = key.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]

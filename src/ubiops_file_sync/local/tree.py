@@ -1,0 +1,301 @@
+"""Safe reads and writes below one root (invariants I1, I6 and I7).
+
+Every path is opened component by component with O_NOFOLLOW, from the descriptor of the root that
+the pass holds: neither a key nor a directory that is swapped for a symlink in the middle of a
+pass can lead a read or a write out of the root.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from ubiops_file_sync import keys
+from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.local.scan import scan
+from ubiops_file_sync.model import LocalEntry, Unknown
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""O_NONBLOCK, so that a pipe that took a file's place does not hold the pass for ever."""
+
+TMP_DIR = f"{keys.CONTROL_DIR}/tmp"  # noqa: S108  below the root, and private
+TRASH_DIR = f"{keys.CONTROL_DIR}/trash"
+
+
+@dataclass(slots=True)
+class Staged:
+    """A file being written in the control directory; the caller may write, seek and truncate."""
+
+    name: str
+    """Name inside `TMP_DIR`."""
+    file: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A local file being read."""
+
+    file: BinaryIO
+    entry: LocalEntry
+
+    def check(self) -> None:
+        """Raise `KeyFailure` if the file is no longer the one that was planned for."""
+        status = os.fstat(self.file.fileno())
+        found = (status.st_size, status.st_mtime_ns)
+        if found != (self.entry.size, self.entry.mtime_ns) or not stat.S_ISREG(status.st_mode):
+            raise KeyFailure("the file changed while it was read; the next pass takes it")
+
+
+class LocalTree:
+    """One local root for the length of a pass.
+
+    Safe for use by several threads at once. `owner` (the profile's name) marks the files that are
+    staged, so that `sweep` can remove those that a killed pass of the same profile left behind.
+    """
+
+    def __init__(self, root: Path, owner: str, pass_id: str) -> None:
+        """Open `root`; OSError if it is no directory that can be read."""
+        self.root = root
+        self._owner = owner
+        self._pass_id = pass_id
+        # The root itself may be a link: that is the user's own choice of place.
+        self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self._root_fd)
+
+    def scan(self) -> Iterator[LocalEntry | Unknown]:
+        """Every regular file below the root, in key order; see `local.scan.scan`."""
+        return scan(self._root_fd)
+
+    def is_writable(self) -> bool:
+        """Whether this user may make files at the root."""
+        return os.access(".", os.W_OK | os.X_OK, dir_fd=self._root_fd, effective_ids=True)
+
+    def look(self, key: str) -> LocalEntry | None:
+        """The file as it is now; None: there is none.
+
+        Raises `KeyFailure` if something other than a regular file stands there, or on the way.
+        """
+        try:
+            with self._parent(key, create=False) as (parent_fd, name):
+                return _look(parent_fd, name, key)
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def reading(self, entry: LocalEntry) -> Iterator[Reading]:
+        """The file's content, if it is still the one that `entry` tells of.
+
+        `KeyFailure` at the beginning or the end of the block if the file is another by then, and
+        nothing that was read may be relied upon.
+        """
+        with self._parent(entry.key, create=False) as (parent_fd, name):
+            fd = os.open(name, _FILE, dir_fd=parent_fd)
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            reading = Reading(file, entry)
+            reading.check()
+            yield reading
+            reading.check()
+
+    @contextmanager
+    def staging(self) -> Iterator[Staged]:
+        """A new file in the control directory; it is gone after the block unless committed."""
+        with self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd:
+            # The kernel applies the umask to this mode; the directory around it is private.
+            name, fd = _create_unique(tmp_fd, f"{self._owner}.{self._pass_id}")
+            try:
+                with os.fdopen(fd, "w+b", buffering=0) as file:
+                    yield Staged(name, file)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=tmp_fd)
+
+    def commit(
+        self, staged: Staged, key: str, expected: LocalEntry | None, mtime_ns: int
+    ) -> LocalEntry:
+        """Put a staged file at `key`, and what stood there into the trash. Returns the new entry.
+
+        The data are on disk before the name is. `expected` is what the plan saw at `key`: if
+        anything else stands there just before the rename, `KeyFailure`, and nothing is changed.
+        The race that remains is a write between that look and the rename, some microseconds;
+        what it wrote then stands in the trash, since the old file is linked there, not copied.
+        """
+        fd = staged.file.fileno()
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+        with (
+            self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
+            self._parent(key, create=True) as (parent_fd, name),
+        ):
+            if expected is not None:
+                os.fchmod(fd, _mode(parent_fd, name))
+            os.fsync(fd)
+            if _look(parent_fd, name, key) != expected:
+                raise KeyFailure("the local file changed during the pass; the next one takes it")
+            if expected is not None:
+                self._link_to_trash(parent_fd, name, key)
+                os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=parent_fd)
+            else:
+                # A link fails where a rename would overwrite a file that came meanwhile.
+                _rename_new(staged.name, tmp_fd, name, parent_fd)
+        # Read back: a file system may keep times more coarsely than it was told.
+        status = os.fstat(fd)
+        return LocalEntry(key, status.st_size, status.st_mtime_ns)
+
+    def keep_in_trash(self, staged: Staged, key: str) -> None:
+        """Put a staged file into this pass's trash, under `key`."""
+        os.fsync(staged.file.fileno())
+        with (
+            self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
+            self._parent(f"{TRASH_DIR}/{self._pass_id}/{key}", create=True) as (trash_fd, name),
+        ):
+            os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=trash_fd)
+
+    def copy_name(self, entry: LocalEntry, new_key: str) -> bool:
+        """Give the file a second name, `new_key`, beside its own; False: that name is taken.
+
+        A link and not a copy, so the version is under both names at every instant.
+        """
+        with (
+            self._parent(entry.key, create=False) as (parent_fd, name),
+            self._parent(new_key, create=True) as (new_fd, new_name),
+        ):
+            if _look(parent_fd, name, entry.key) != entry:
+                raise KeyFailure("the local file changed during the pass; the next one takes it")
+            try:
+                os.link(
+                    name, new_name, src_dir_fd=parent_fd, dst_dir_fd=new_fd, follow_symlinks=False
+                )
+            except FileExistsError:
+                return os.path.samestat(
+                    os.stat(name, dir_fd=parent_fd, follow_symlinks=False),
+                    os.stat(new_name, dir_fd=new_fd, follow_symlinks=False),
+                )
+        return True
+
+    def flush(self, changed: Iterable[str]) -> None:
+        """Make the names of the given keys durable, and of every directory above them.
+
+        Asked for before the baseline records them: a name that a power failure takes back would
+        otherwise look like a file that its user deleted (invariant I1).
+        """
+        trash = f"{TRASH_DIR}/{self._pass_id}/"
+        names = [name for key in changed for name in (key, trash + key)]
+        for folder in {folder for name in names for folder in keys.parent_chain(name)}:
+            with suppress(FileNotFoundError), self._directory(folder) as fd:
+                os.fsync(fd)
+
+    def sweep(self) -> None:
+        """Remove what killed passes of this profile left half-written. Only under its lock."""
+        with suppress(FileNotFoundError), self._directory(TMP_DIR) as fd:
+            for name in os.listdir(fd):  # noqa: PTH208  a descriptor, not a path
+                if name.startswith(f"{self._owner}."):
+                    os.unlink(name, dir_fd=fd)
+
+    def _link_to_trash(self, parent_fd: int, name: str, key: str) -> None:
+        place = f"{TRASH_DIR}/{self._pass_id}/{key}"
+        with self._parent(place, create=True) as (trash_fd, trash_name):
+            try:
+                os.link(
+                    name,
+                    trash_name,
+                    src_dir_fd=parent_fd,
+                    dst_dir_fd=trash_fd,
+                    follow_symlinks=False,
+                )
+            except FileExistsError:
+                raise KeyFailure(f"{place} exists already; this key is done once a pass") from None
+            except OSError as error:
+                if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+                    raise
+                # No hard links here (FAT, some network shares): the name is free for an instant.
+                os.rename(name, trash_name, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
+
+    @contextmanager
+    def _parent(self, key: str, *, create: bool) -> Iterator[tuple[int, str]]:
+        folder, _, name = key.rpartition("/")
+        private = key.startswith(keys.CONTROL_DIR + "/")
+        with self._directory(folder, create=create, mode=0o700 if private else 0o777) as fd:
+            yield fd, name
+
+    @contextmanager
+    def _directory(self, folder: str, *, create: bool = False, mode: int = 0o777) -> Iterator[int]:
+        """The open directory `folder` (``""``: the root), made if asked for."""
+        fd = os.dup(self._root_fd)
+        try:
+            for part in folder.split("/") if folder else ():
+                below = _descend(fd, part, create=create, mode=mode)
+                os.close(fd)
+                fd = below
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _descend(fd: int, name: str, *, create: bool, mode: int) -> int:
+    if name in {"", ".", ".."}:
+        raise KeyFailure("a part of the name is empty, '.' or '..'")
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=fd)
+    except FileNotFoundError:
+        if not create:
+            raise
+    except OSError as error:
+        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+            raise KeyFailure(
+                f"{name!r} on the way to it is a file or a link, not a folder; rename one of them"
+            ) from None
+        raise
+    with suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=fd)
+    return os.open(name, _DIRECTORY, dir_fd=fd)
+
+
+def _look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
+    try:
+        status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise KeyFailure("a folder of that name stands here; rename or remove one of the two")
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFailure("a link, pipe or device of that name stands here; rename or remove it")
+    return LocalEntry(key, status.st_size, status.st_mtime_ns)
+
+
+def _mode(parent_fd: int, name: str) -> int:
+    """Permissions of the version that is replaced: the new one keeps them."""
+    try:
+        return stat.S_IMODE(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        raise KeyFailure("the local file vanished during the pass; the next one takes it") from None
+
+
+def _create_unique(dir_fd: int, stem: str) -> tuple[str, int]:
+    name = f"{stem}.{os.urandom(8).hex()}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return name, os.open(name, flags, 0o666, dir_fd=dir_fd)
+
+
+def _rename_new(old: str, old_fd: int, new: str, new_fd: int) -> None:
+    """Rename to a name that must be free."""
+    try:
+        os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
+    except FileExistsError:
+        raise KeyFailure("a local file came during the pass; the next one takes it") from None
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}:
+            raise
+        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+    else:
+        os.unlink(old, dir_fd=old_fd)

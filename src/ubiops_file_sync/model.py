@@ -1,0 +1,298 @@
+"""The plain values that every part passes around: entries, actions, outcomes, reports.
+
+Nothing here does anything. The words are those of the design: a *key* is a path relative to
+the profile's root with ``/`` between its parts; an *entry* is what one side says of a key now;
+the *baseline* is what both sides said when they were last in step.
+
+The three entries are named tuples rather than dataclasses: a pass over a million files makes
+three million of them, and a tuple costs a third of a frozen dataclass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+PAGE_ITEMS = 1000
+"""Most items that UbiOps puts into one page of a listing."""
+
+
+class Direction(StrEnum):
+    """Which way files travel. A one-way profile never writes to its source."""
+
+    TWO_WAY = "two-way"
+    DOWNLOAD = "download"
+    UPLOAD = "upload"
+
+
+class ConflictPolicy(StrEnum):
+    """Who wins where both sides changed since the baseline."""
+
+    NEWER_WINS = "newer-wins"
+    LOCAL_WINS = "local-wins"
+    REMOTE_WINS = "remote-wins"
+    KEEP_BOTH = "keep-both"
+
+
+class Deletions(StrEnum):
+    """Which deletions travel to the other side."""
+
+    NONE = "none"
+    TO_BUCKET = "to_bucket"
+    TO_LOCAL = "to_local"
+    BOTH = "both"
+
+
+class LocalEntry(NamedTuple):
+    """A regular file below the root, as `lstat` tells of it."""
+
+    key: str
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Nanoseconds since the epoch."""
+
+
+class RemoteEntry(NamedTuple):
+    """An object below the profile's place in the bucket, as a listing tells of it."""
+
+    key: str
+    size: int
+    """Bytes."""
+    created_us: int
+    """`time_created` in microseconds since the epoch, UTC: when the object was *stored*."""
+
+
+class BaselineEntry(NamedTuple):
+    """What both sides said of a key when they were last in step."""
+
+    key: str
+    size: int
+    mtime_ns: int
+    created_us: int
+
+
+class Unknown(NamedTuple):
+    """Something local that could not or must not be read: never to be taken for missing.
+
+    Every key that it covers stays out of the pass (invariant I12).
+    """
+
+    key: str
+    """A key, or with a trailing slash a directory and all that is below it."""
+    reason: str
+    """What is wrong and what to do, in words."""
+    is_problem: bool
+    """Whether to report it even where nothing else is known of the keys that it covers."""
+
+    def covers(self, key: str) -> bool:
+        """Whether nothing can be said of `key`."""
+        return key == self.key or (self.key.endswith("/") and key.startswith(self.key))
+
+
+class Intent(NamedTuple):
+    """An upload that was begun but is not yet seen in a listing.
+
+    Written before the upload starts, so that the next pass recognises its own object after a
+    crash (invariant I5).
+    """
+
+    key: str
+    size: int
+    mtime_ns: int
+    started_us: int
+    """Server clock when the upload was signed."""
+    finished_us: int | None
+    """Server clock when the storage provider had taken the last byte; None: not known."""
+
+
+class BaselineRow(NamedTuple):
+    """What the store knows of a key: when it was in step, and an upload that was begun."""
+
+    key: str
+    base: BaselineEntry | None
+    intent: Intent | None
+
+
+class Verb(StrEnum):
+    """What an action does to its key."""
+
+    UPLOAD = "upload"
+    DOWNLOAD = "download"
+    ADOPT = "adopt"
+    """Both sides hold the same content already: only the baseline is written."""
+    FORGET = "forget"
+    """Both sides lost the key: only the baseline is written."""
+
+
+class Loser(StrEnum):
+    """What becomes of the version that an action overwrites."""
+
+    NONE = "none"
+    """There is none, or the other side's user already replaced it."""
+    TRASH = "trash"
+    RENAME = "rename"
+    """It stays on both sides beside the winner, as `NAME.conflict-TIME.EXT`."""
+
+
+class Reason(StrEnum):
+    """Why a key gets its verdict; the value is the sentence that people read."""
+
+    NEW_LOCAL = "new here, absent from the bucket"
+    NEW_REMOTE = "new in the bucket, absent here"
+    CHANGED_LOCAL = "changed here since the last pass"
+    CHANGED_REMOTE = "changed in the bucket since the last pass"
+    LOST_LOCAL = "missing here; deletions do not travel, so it is fetched again"
+    LOST_REMOTE = "missing from the bucket; deletions do not travel, so it is sent again"
+    EDIT_BEATS_DELETE_LOCAL = "deleted in the bucket but changed here since; an edit beats a delete"
+    EDIT_BEATS_DELETE_REMOTE = (
+        "deleted here but changed in the bucket since; an edit beats a delete"
+    )
+    FIRST_MEETING_LOCAL = "on both sides at the first meeting; the local file wins"
+    FIRST_MEETING_REMOTE = "on both sides at the first meeting; the bucket's file wins"
+    CONFLICT_LOCAL = "changed on both sides; the local file wins"
+    CONFLICT_REMOTE = "changed on both sides; the bucket's file wins"
+    DESTINATION_CHANGED = "the side being written to changed; the source wins"
+    RECORDED_LATE = "the same on both sides; an earlier pass ended before recording it"
+    GONE = "gone from both sides"
+    IN_STEP = "in step"
+    OTHER_DIRECTION = "the profile's direction does not bring it over"
+    DESTINATION_NEWER = "the side being written to holds a version that the policy keeps"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on one key. `verb` None: nothing is to be done, for `reason`."""
+
+    verb: Verb | None
+    reason: Reason
+    loser: Loser = Loser.NONE
+    compare: bool = False
+    """Both sides have one size: compare their content first, and adopt if it is equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do to one key, with what the plan saw of it."""
+
+    verb: Verb
+    key: str
+    reason: Reason
+    local: LocalEntry | None
+    """The local file that the action expects to find; None: none may be there."""
+    remote: RemoteEntry | None
+    """The remote object that the action expects to find; None: none may be there."""
+    loser: Loser = Loser.NONE
+    compare: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that will travel, at most."""
+        if self.verb is Verb.UPLOAD and self.local is not None:
+            return self.local.size
+        if self.verb is Verb.DOWNLOAD and self.remote is not None:
+            return self.remote.size
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Trouble with one key. The pass goes on; the key is tried again in the next one."""
+
+    key: str
+    message: str
+    """What is wrong and what to do, in words, free of tokens and signed URLs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one action."""
+
+    action: Action
+    did: Verb | None
+    """What was really done (a compared action may end as an adopt); None: nothing."""
+    baseline: BaselineEntry | None = None
+    """What both sides now say, where that is known."""
+    intents: tuple[Intent, ...] = ()
+    """Finished uploads whose `time_created` is still to be learnt."""
+    forgotten: bool = False
+    """The baseline of the key is to go."""
+    problem: Problem | None = None
+    error: Exception | None = None
+    """What the problem came from."""
+    bytes_up: int = 0
+    bytes_down: int = 0
+    extra_keys: tuple[str, ...] = ()
+    """Further keys that were written: the renamed loser of a conflict."""
+    deferred: bool = False
+    """The file is younger than `settle`: look again once it has come to rest."""
+
+
+@dataclass(slots=True)
+class PlanSummary:
+    """Totals of a plan, kept while its decisions stream by."""
+
+    local_files: int = 0
+    remote_files: int = 0
+    pages: int = 0
+    """API calls that the listing took."""
+    actions: dict[Verb, int] = field(default_factory=dict)
+    """Number of actions by verb."""
+    conflicts: int = 0
+    comparisons: int = 0
+    """Actions that compare content first."""
+    bytes_up: int = 0
+    bytes_down: int = 0
+    transfer_calls: int = 0
+    """API calls that the actions take, at most."""
+    left: dict[Reason, int] = field(default_factory=dict)
+    """Keys left as they are, though the sides differ, by reason."""
+
+    @property
+    def action_count(self) -> int:
+        """Actions of every verb."""
+        return sum(self.actions.values())
+
+    @property
+    def api_calls(self) -> int:
+        """API calls of a whole pass, at most: pages, transfers, and learning what was stored."""
+        return self.pages + self.transfer_calls + self.confirm_calls(self.uploads)
+
+    @property
+    def uploads(self) -> int:
+        """Files that go up."""
+        return self.actions.get(Verb.UPLOAD, 0)
+
+    def confirm_calls(self, uploads: int) -> int:
+        """The cheaper of one get an upload and one more listing (invariant I10)."""
+        listing = max(1, -(-(self.remote_files + uploads) // PAGE_ITEMS))
+        return min(uploads, listing)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one pass over one profile did, or for a dry run would do."""
+
+    profile: str
+    pass_id: str
+    dry_run: bool
+    seconds: float
+    planned: PlanSummary
+    done: dict[Verb, int]
+    """Number of actions that ended well, by verb."""
+    bytes_up: int
+    bytes_down: int
+    api_calls: dict[str, int]
+    """Calls made, by endpoint."""
+    problems: tuple[Problem, ...]
+    """The first of them, by key."""
+    problem_count: int
+    """All of them."""
+    extra_keys: tuple[str, ...]
+    """Losers of conflicts that were kept under names of their own."""
+
+    @property
+    def exit_code(self) -> int:
+        """0: in step; 1: some keys failed and are tried again in the next pass."""
+        return 1 if self.problem_count else 0

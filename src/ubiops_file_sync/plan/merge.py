@@ -1,0 +1,229 @@
+"""The three-way merge: two sides and the baseline, all sorted by key, walked once. Pure.
+
+Nothing is held in memory but the three current entries and the few file keys that are string
+prefixes of the current key, so memory does not grow with the number of files (invariant I11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ubiops_file_sync import keys
+from ubiops_file_sync.model import (
+    Action,
+    BaselineEntry,
+    BaselineRow,
+    Decision,
+    Intent,
+    LocalEntry,
+    Loser,
+    PlanSummary,
+    Problem,
+    Reason,
+    RemoteEntry,
+    Unknown,
+    Verb,
+)
+from ubiops_file_sync.plan.decide import Policy, decide
+
+CLOCK_TOLERANCE_US = 5_000_000
+"""How far `time_created` may lie outside the time of our own upload and still be ours.
+
+HTTP `Date` has whole seconds, and the API and its storage provider have clocks of their own.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A key that is a file on one side and a directory on the other.
+
+    Whatever was planned for `key` itself is to be taken back; keys below it get no action.
+    """
+
+    key: str
+
+    @property
+    def problem(self) -> Problem:
+        """What the report says of it."""
+        return Problem(
+            self.key,
+            "it is a file, and there are also files below a folder of that name; nothing at or "
+            "below it was touched. Rename or remove one of the two",
+        )
+
+
+class KeyOutOfOrder(Exception):
+    """A stream that must be sorted is not. UbiOps documents no order of listings."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} came after a key that sorts behind it")
+        self.key = key
+
+
+def recognise(intent: Intent, remote: RemoteEntry) -> BaselineEntry | None:
+    """The baseline of an upload of ours that is seen for the first time, if it is surely ours.
+
+    Sure means: the upload is known to have ended well, the size is what was sent, and the object
+    was stored while we were sending it. Anything else is None, and the content is compared.
+    """
+    if intent.finished_us is None or remote.size != intent.size:
+        return None
+    earliest = intent.started_us - CLOCK_TOLERANCE_US
+    latest = intent.finished_us + CLOCK_TOLERANCE_US
+    if not earliest <= remote.created_us <= latest:
+        return None
+    return BaselineEntry(intent.key, intent.size, intent.mtime_ns, remote.created_us)
+
+
+def plan_actions(
+    local: Iterable[LocalEntry | Unknown],
+    remote: Iterable[RemoteEntry],
+    baseline: Iterable[BaselineRow],
+    policy: Policy,
+    now_us: int,
+    summary: PlanSummary,
+) -> Iterator[Action | Problem | Clash]:
+    """Every action that brings the two sides in step, in key order.
+
+    The three streams must be sorted by key without repeats. `summary` counts as the streams pass
+    by. Raises `KeyOutOfOrder` if `remote` is not sorted; what was yielded is then worthless.
+    """
+    open_files: list[_OpenFile] = []
+    for key, here, there, row in _merge(local, remote, baseline, summary):
+        if isinstance(here, Unknown):
+            if here.is_problem or there is not None or row is not None:
+                yield Problem(here.key.rstrip("/"), here.reason)
+            continue
+        if here is not None or there is not None:
+            clash = _file_above(key, open_files)
+            if clash is not None:
+                if not clash.reported:
+                    clash.reported = True
+                    yield Clash(clash.key)
+                continue
+            if not key.endswith("/"):
+                open_files.append(_OpenFile(key))
+        yield from _verdict(key, here, there, row, policy, now_us, summary)
+
+
+@dataclass(slots=True)
+class _OpenFile:
+    """A file key that is a string prefix of the current key."""
+
+    key: str
+    reported: bool = False
+
+
+def _file_above(key: str, open_files: list[_OpenFile]) -> _OpenFile | None:
+    """The file key that would have to be a directory for `key` to exist, if any.
+
+    Between ``a`` and ``a/b`` other keys may sort (``a.txt``), so a look at the previous key
+    alone is not enough.
+    """
+    while open_files and not key.startswith(open_files[-1].key):
+        open_files.pop()
+    for candidate in open_files:
+        if key[len(candidate.key) : len(candidate.key) + 1] == "/":
+            return candidate
+    return None
+
+
+def _verdict(
+    key: str,
+    here: LocalEntry | None,
+    there: RemoteEntry | None,
+    row: BaselineRow | None,
+    policy: Policy,
+    now_us: int,
+    summary: PlanSummary,
+) -> Iterator[Action | Problem]:
+    base = row.base if row is not None else None
+    if row is not None and row.intent is not None and there is not None:
+        decision = _after_crash(here, there, base, row.intent, policy, now_us)
+    else:
+        decision = decide(here, there, base, policy, now_us)
+    if decision.verb is None:
+        if decision.reason is not Reason.IN_STEP:
+            summary.left[decision.reason] = summary.left.get(decision.reason, 0) + 1
+        return
+    if decision.verb is not Verb.FORGET:
+        if there is not None and keys.is_folder_marker(key, there.size):
+            return
+        refusal = keys.refusal(key)
+        if refusal is not None:
+            yield Problem(key, refusal)
+            return
+    yield Action(decision.verb, key, decision.reason, here, there, decision.loser, decision.compare)
+
+
+def _after_crash(
+    here: LocalEntry | None,
+    there: RemoteEntry,
+    base: BaselineEntry | None,
+    intent: Intent,
+    policy: Policy,
+    now_us: int,
+) -> Decision:
+    """The verdict on a key that an earlier pass began to upload."""
+    ours = recognise(intent, there)
+    if ours is None and here is not None and _may_be_ours(intent, there) and _edited(here, intent):
+        # Whoever's it is, it is older than this edit, whatever the policy says of conflicts; and
+        # since it may be somebody else's, it is kept.
+        return Decision(Verb.UPLOAD, Reason.CHANGED_LOCAL, Loser.TRASH)
+    decision = decide(here, there, ours or base, policy, now_us)
+    if ours is not None and decision.reason is Reason.IN_STEP:
+        return Decision(Verb.ADOPT, Reason.RECORDED_LATE)
+    return decision
+
+
+def _may_be_ours(intent: Intent, remote: RemoteEntry) -> bool:
+    began = intent.started_us - CLOCK_TOLERANCE_US
+    return remote.size == intent.size and remote.created_us >= began
+
+
+def _edited(local: LocalEntry, intent: Intent) -> bool:
+    return (local.size, local.mtime_ns) != (intent.size, intent.mtime_ns)
+
+
+_Row = tuple[str, LocalEntry | Unknown | None, RemoteEntry | None, BaselineRow | None]
+
+
+def _merge(
+    local: Iterable[LocalEntry | Unknown],
+    remote: Iterable[RemoteEntry],
+    baseline: Iterable[BaselineRow],
+    summary: PlanSummary,
+) -> Iterator[_Row]:
+    """The three streams side by side, a row a key; all that is unknown comes as one row."""
+    locals_, remotes, rows = iter(local), _checked(remote, summary), iter(baseline)
+    here, there, row = next(locals_, None), next(remotes, None), next(rows, None)
+    while here is not None or there is not None or row is not None:
+        key = min(entry.key for entry in (here, there, row) if entry is not None)
+        mine: LocalEntry | Unknown | None = None
+        theirs = known = None
+        if here is not None and here.key == key:
+            mine, here = here, next(locals_, None)
+        if isinstance(mine, Unknown):
+            while there is not None and mine.covers(there.key):
+                theirs, there = there, next(remotes, None)
+            while row is not None and mine.covers(row.key):
+                known, row = row, next(rows, None)
+        else:
+            summary.local_files += mine is not None
+            if there is not None and there.key == key:
+                theirs, there = there, next(remotes, None)
+            if row is not None and row.key == key:
+                known, row = row, next(rows, None)
+        yield key, mine, theirs, known
+
+
+def _checked(remote: Iterable[RemoteEntry], summary: PlanSummary) -> Iterator[RemoteEntry]:
+    """The listing, counted, as long as it is sorted and free of repeats."""
+    last: str | None = None
+    for entry in remote:
+        if last is not None and entry.key <= last:
+            raise KeyOutOfOrder(entry.key)
+        last = entry.key
+        summary.remote_files += 1
+        yield entry

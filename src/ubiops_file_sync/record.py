@@ -1,0 +1,73 @@
+"""Recording what really happened: outcomes into the baseline, in batches."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.model import BaselineEntry, Intent, Outcome, Problem, Verb
+from ubiops_file_sync.store import BaselineStore
+
+_BATCH = 500
+_LONGEST_WAIT_S = 2.0
+KEPT_PROBLEMS = 1000
+"""Problems kept for the report; the rest are counted, so that memory stays flat (I11)."""
+
+
+class Recorder:
+    """Gathers the outcomes of a pass, and writes them into the store a batch at a time.
+
+    Only outcomes are recorded, never intentions; and a file's name is durable before the baseline
+    says that it is there. A kill loses at most the last batch, which the next pass adopts.
+    """
+
+    def __init__(self, store: BaselineStore, tree: LocalTree) -> None:
+        self._store = store
+        self._tree = tree
+        self._in_step: list[BaselineEntry] = []
+        self._begun: list[Intent] = []
+        self._forgotten: list[str] = []
+        self._written: list[str] = []
+        self._flushed_at = time.monotonic()
+        self.done: Counter[Verb] = Counter()
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self.problems: list[Problem] = []
+        self.problem_count = 0
+        self.extra_keys: list[str] = []
+
+    def take(self, outcome: Outcome) -> None:
+        """Heed one outcome."""
+        self.bytes_up += outcome.bytes_up
+        self.bytes_down += outcome.bytes_down
+        self.extra_keys.extend(outcome.extra_keys)
+        if outcome.problem is not None:
+            self.report(outcome.problem)
+        if outcome.did is not None:
+            self.done[outcome.did] += 1
+        if outcome.baseline is not None:
+            self._in_step.append(outcome.baseline)
+        self._begun.extend(outcome.intents)
+        if outcome.forgotten:
+            self._forgotten.append(outcome.action.key)
+        if outcome.did is Verb.DOWNLOAD or outcome.extra_keys:
+            self._written.extend((outcome.action.key, *outcome.extra_keys))
+        waiting = len(self._in_step) + len(self._begun) + len(self._forgotten)
+        if waiting >= _BATCH or time.monotonic() - self._flushed_at > _LONGEST_WAIT_S:
+            self.flush()
+
+    def report(self, problem: Problem) -> None:
+        """Add a problem to the report."""
+        self.problem_count += 1
+        if len(self.problems) < KEPT_PROBLEMS:
+            self.problems.append(problem)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._flushed_at = time.monotonic()
+        if self._written:
+            self._tree.flush(self._written)
+        if self._in_step or self._begun or self._forgotten:
+            self._store.record(in_step=self._in_step, begun=self._begun, forgotten=self._forgotten)
+        self._in_step, self._begun, self._forgotten, self._written = [], [], [], []

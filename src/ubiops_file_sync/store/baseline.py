@@ -1,0 +1,235 @@
+"""The baseline: what both sides said of each key when they were last in step.
+
+A file `PROFILE.sqlite` per profile, with a rollback journal rather than a write-ahead log: a dry
+run can then read it without creating a file beside it (invariant I8). Only the thread that made a
+store uses it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from ubiops_file_sync.errors import ConfigError, SafetyHalt
+from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent
+
+SCHEMA_VERSION = 1
+_PAGE_ROWS = 5000
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE baseline (
+    key TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    created_us INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE intent (
+    key TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    finished_us INTEGER
+) WITHOUT ROWID, STRICT;
+"""
+
+_NEXT_ROWS = """
+SELECT key, b.size, b.mtime_ns, b.created_us, i.size, i.mtime_ns, i.started_us, i.finished_us
+FROM (
+    SELECT key FROM (SELECT key FROM baseline WHERE key > :after ORDER BY key LIMIT :rows)
+    UNION
+    SELECT key FROM (SELECT key FROM intent WHERE key > :after ORDER BY key LIMIT :rows)
+)
+LEFT JOIN baseline b USING (key) LEFT JOIN intent i USING (key)
+ORDER BY key LIMIT :rows
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The two places that a baseline speaks of; it means nothing for any others."""
+
+    local_dir: str
+    api_host: str
+    project: str
+    bucket: str
+    bucket_dir: str
+
+
+class BaselineStore:
+    """The recorded state of one profile."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+        self._db = connection
+        self._path = path
+        self._read_only = read_only
+
+    @classmethod
+    def open(cls, path: Path, identity: Identity) -> Self:
+        """The store at `path`, made if there is none. The profile's lock must be held.
+
+        Raises `SafetyHalt` if it speaks of other places than `identity`, `ConfigError` if it
+        cannot be used.
+        """
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        store = cls(_connect(path, read_only=False), path, read_only=False)
+        store._prepare(identity, create=True)
+        return store
+
+    @classmethod
+    def open_read_only(cls, path: Path, identity: Identity) -> Self:
+        """The store at `path` for a dry run: nothing is written; none there is an empty one."""
+        if not path.exists():
+            store = cls(sqlite3.connect(":memory:", isolation_level=None), path, read_only=True)
+            store._prepare(identity, create=True)
+            return store
+        store = cls(_connect(path, read_only=True), path, read_only=True)
+        store._prepare(identity, create=False)
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._db.close()
+
+    def _prepare(self, identity: Identity, *, create: bool) -> None:
+        try:
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0 and create:
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    for statement in _SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
+                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version > SCHEMA_VERSION:
+                raise ConfigError(
+                    f"{self._path} was written by a newer version of ubiops-file-sync; use that "
+                    "version, or move the file away to begin anew (no file is lost by that)"
+                )
+            recorded = dict(self._db.execute("SELECT name, value FROM meta"))
+        except sqlite3.DatabaseError as error:
+            raise _unusable(self._path, error) from error
+        self._require_same(identity, recorded)
+
+    def _require_same(self, identity: Identity, recorded: dict[str, str]) -> None:
+        moved = {
+            name: (recorded.get(name), value)
+            for name, value in asdict(identity).items()
+            if recorded.get(name) != value
+        }
+        if moved:
+            changes = "; ".join(
+                f"{name} was {old!r} and is {new!r}" for name, (old, new) in moved.items()
+            )
+            raise SafetyHalt(
+                f"the recorded state {self._path} belongs to other places: {changes}. Nothing was "
+                "changed. If that is what you want, move that file away: the next pass then "
+                "compares both sides by content and loses nothing"
+            )
+
+    def rows(self) -> Iterator[BaselineRow]:
+        """Everything recorded, sorted by key; read in blocks, so that no lock is held between."""
+        after = ""
+        while True:
+            try:
+                block = self._db.execute(
+                    _NEXT_ROWS, {"after": after, "rows": _PAGE_ROWS}
+                ).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise _unusable(self._path, error) from error
+            for key, size, mtime, created, sent, sent_mtime, started, finished in block:
+                yield BaselineRow(
+                    key,
+                    None if size is None else BaselineEntry(key, size, mtime, created),
+                    None if sent is None else Intent(key, sent, sent_mtime, started, finished),
+                )
+            if len(block) < _PAGE_ROWS:
+                return
+            after = block[-1][0]
+
+    def record(
+        self,
+        *,
+        in_step: Iterable[BaselineEntry] = (),
+        begun: Iterable[Intent] = (),
+        forgotten: Iterable[str] = (),
+    ) -> None:
+        """Write what really happened, in one transaction. A key in step has no intent any more."""
+        in_step, begun, gone = list(in_step), list(begun), [(key,) for key in forgotten]
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?)", in_step)
+                self._db.executemany("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?)", begun)
+                self._db.executemany("DELETE FROM baseline WHERE key = ?", gone)
+                self._db.executemany(
+                    "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
+                )
+        except sqlite3.DatabaseError as error:
+            raise _unusable(self._path, error) from error
+
+    def drop_intents(self) -> None:
+        """Forget the uploads of earlier passes: the plan that was just made has heeded them."""
+        with self._db:
+            self._db.execute("DELETE FROM intent")
+
+    def pending(self) -> Iterator[Intent]:
+        """Uploads that ended well and whose `time_created` is not yet known, sorted by key."""
+        for row in self._db.execute(
+            "SELECT key, size, mtime_ns, started_us, finished_us FROM intent"
+            " WHERE finished_us IS NOT NULL ORDER BY key"
+        ).fetchall():
+            yield Intent(*row)
+
+    def pending_for(self, key: str) -> Intent | None:
+        """The upload of `key` that ended well and is not yet confirmed."""
+        row = self._db.execute(
+            "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL", (key,)
+        ).fetchone()
+        return None if row is None else Intent(*row)
+
+    def count_pending(self) -> int:
+        """How many uploads ended well and are not yet confirmed."""
+        query = "SELECT count(*) FROM intent WHERE finished_us IS NOT NULL"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def note(self, name: str, value: str) -> None:
+        """Remember a fact about the profile, such as the order of its listings.
+
+        A store that is open for a dry run remembers nothing.
+        """
+        if self._read_only:
+            return
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def noted(self, name: str) -> str | None:
+        """A fact remembered by `note`; None: never."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    try:
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        db.execute("PRAGMA synchronous = FULL")
+    except sqlite3.DatabaseError as error:
+        raise _unusable(path, error) from error
+    return db
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> ConfigError:
+    return ConfigError(
+        f"the recorded state {path} cannot be used ({error}). Nothing was changed. If the disk is "
+        "full or the folder read-only, mend that; if the file is damaged, move it away: the next "
+        "pass then compares both sides by content and loses nothing"
+    )

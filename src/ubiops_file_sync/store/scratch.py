@@ -1,0 +1,131 @@
+"""Scratch space of one pass: the plan, and a listing that needs sorting.
+
+SQLite's temporary databases: they spill to disk when they grow, so memory stays flat (invariant
+I11), they vanish with the process, however it ends, and they leave nothing behind in the state
+folder (invariant I8).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reason, RemoteEntry, Verb
+
+_BLOCK = 1000
+
+_TRANSFER_CALLS = """
+SELECT coalesce(sum(
+    (verb IN ('upload', 'download'))
+    -- an upload looks at, or saves, the version that it overwrites
+    + (verb = 'upload' AND remote_size IS NOT NULL AND (compare OR loser != 'none'))
+    -- a renamed loser is sent too, and for one from the bucket its name is looked up
+    + (loser = 'rename') * iif(verb = 'upload', 2, 1)
+), 0) FROM action
+"""
+
+
+class _Scratch:
+    """A temporary database."""
+
+    def __init__(self, schema: str) -> None:
+        # An empty name is SQLite's for a private file that nobody else can open or find.
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute(schema)
+        self._db.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._db.close()
+
+
+class Spool(_Scratch):
+    """A whole plan, in key order. Complete before its first action is done."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CREATE TABLE action (key TEXT PRIMARY KEY, verb TEXT, reason TEXT, loser TEXT,"
+            " compare INTEGER, local_size INTEGER, mtime_ns INTEGER, remote_size INTEGER,"
+            " created_us INTEGER) WITHOUT ROWID, STRICT"
+        )
+
+    def add(self, action: Action) -> None:
+        """Append an action; a key has one at most."""
+        local, remote = action.local, action.remote
+        self._db.execute(
+            "INSERT INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                action.key,
+                action.verb.value,
+                action.reason.name,
+                action.loser.value,
+                action.compare,
+                None if local is None else local.size,
+                None if local is None else local.mtime_ns,
+                None if remote is None else remote.size,
+                None if remote is None else remote.created_us,
+            ),
+        )
+
+    def take_back(self, key: str) -> None:
+        """Remove the action on `key`, if there is one."""
+        self._db.execute("DELETE FROM action WHERE key = ?", (key,))
+
+    def actions(self) -> Iterator[Action]:
+        """The plan, sorted by key."""
+        cursor = self._db.execute("SELECT * FROM action ORDER BY key")
+        while block := cursor.fetchmany(_BLOCK):
+            for row in block:
+                yield _action(row)
+
+    def sum_up(self, summary: PlanSummary) -> None:
+        """Fill in what `summary` says of the actions."""
+        for verb, count in self._db.execute("SELECT verb, count(*) FROM action GROUP BY verb"):
+            summary.actions[Verb(verb)] = count
+        summary.conflicts = self._one("SELECT count(*) FROM action WHERE loser != 'none'")
+        summary.comparisons = self._one("SELECT count(*) FROM action WHERE compare")
+        summary.bytes_up = self._one(
+            "SELECT coalesce(sum(local_size), 0) FROM action WHERE verb = 'upload'"
+        )
+        summary.bytes_down = self._one(
+            "SELECT coalesce(sum(remote_size), 0) FROM action WHERE verb = 'download'"
+        )
+        summary.transfer_calls = self._one(_TRANSFER_CALLS)
+
+    def _one(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
+
+
+def _action(
+    row: tuple[str, str, str, str, int, int | None, int | None, int | None, int | None],
+) -> Action:
+    key, verb, reason, loser, compare, local_size, mtime_ns, remote_size, created_us = row
+    local = remote = None
+    if local_size is not None and mtime_ns is not None:
+        local = LocalEntry(key, local_size, mtime_ns)
+    if remote_size is not None and created_us is not None:
+        remote = RemoteEntry(key, remote_size, created_us)
+    return Action(
+        Verb(verb), key, Reason[reason], local, remote, Loser(loser), compare=bool(compare)
+    )
+
+
+class ListingSort(_Scratch):
+    """Sorts a listing whose pages do not come in key order. The last word on a key counts."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CREATE TABLE entry (key TEXT PRIMARY KEY, size INTEGER, created_us INTEGER)"
+            " WITHOUT ROWID, STRICT"
+        )
+
+    def sorted(self, entries: Iterable[RemoteEntry]) -> Iterator[RemoteEntry]:
+        """All of `entries`, read to their end first, sorted by key and without repeats."""
+        self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", entries)
+        cursor = self._db.execute("SELECT key, size, created_us FROM entry ORDER BY key")
+        while block := cursor.fetchmany(_BLOCK):
+            yield from map(RemoteEntry._make, block)

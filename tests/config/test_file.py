@@ -1,0 +1,300 @@
+"""What a configuration file means: defaults, inheritance, paths, every setting's values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.conftest import WriteConfig
+from ubiops_file_sync.config import Settings, load_settings
+from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction
+
+MINIMAL = "profiles:\n  models:\n    local_dir: /srv/models\n    project: my-project\n"
+
+
+def test_a_minimal_file_gets_every_documented_default(write_config: WriteConfig) -> None:
+    file = write_config(MINIMAL)
+    settings = file.load({"XDG_STATE_HOME": "/var/home/state"})
+    models = settings.profiles["models"]
+    assert (models.name, models.local_dir) == ("models", Path("/srv/models"))
+    assert (models.project, models.bucket, models.bucket_dir) == ("my-project", "default", "")
+    assert (models.schedule, models.workers, models.settle) == ("*/5 * * * *", 16, 2.0)
+    assert models.direction is Direction.TWO_WAY
+    assert models.conflict is ConflictPolicy.NEWER_WINS
+    assert models.deletions is Deletions.NONE
+    assert models.api_host == "https://api.ubiops.com/v2.1"
+    assert (models.token, models.token_env) == (None, "UBIOPS_API_TOKEN")
+    assert settings.version == 1
+    assert settings.timezone is None
+    assert settings.state_dir == Path("/var/home/state/ubiops-file-sync")
+    assert settings.source == str(file.path)
+    assert settings.warnings == ()
+
+
+def test_every_setting_of_a_profile_is_read(write_config: WriteConfig) -> None:
+    models = (
+        write_config(
+            MINIMAL
+            + "    bucket: other\n    bucket_dir: /models/v2/\n    schedule: '@hourly'\n"
+            + "    direction: download\n    conflict: keep-both\n    deletions: none\n"
+            + "    workers: 4\n    settle: 500ms\n    api_host: api.example.com\n"
+            + "    token_env: OTHER_TOKEN\n"
+        )
+        .load()
+        .profiles["models"]
+    )
+    assert (models.bucket, models.bucket_dir, models.prefix) == ("other", "models/v2", "models/v2/")
+    assert (models.schedule, models.direction) == ("@hourly", Direction.DOWNLOAD)
+    assert (models.conflict, models.workers, models.settle) == (ConflictPolicy.KEEP_BOTH, 4, 0.5)
+    assert (models.api_host, models.token_env) == ("https://api.example.com/v2.1", "OTHER_TOKEN")
+
+
+def test_defaults_hold_for_every_profile_that_does_not_say_otherwise(
+    write_config: WriteConfig,
+) -> None:
+    profiles = (
+        write_config(
+            "defaults: {project: shared, workers: 4}\n"
+            "profiles:\n"
+            "  zebra: {local_dir: /z}\n"
+            "  ape: {local_dir: /a, workers: 2, project: own}\n"
+        )
+        .load()
+        .profiles
+    )
+    assert list(profiles) == ["zebra", "ape"]
+    assert (profiles["zebra"].project, profiles["zebra"].workers) == ("shared", 4)
+    assert (profiles["ape"].project, profiles["ape"].workers) == ("own", 2)
+
+
+def test_merge_keys_and_aliases_work(write_config: WriteConfig) -> None:
+    profiles = (
+        write_config(
+            "profiles:\n"
+            "  one: &one {local_dir: /one, project: p, workers: 3}\n"
+            "  two: {<<: *one, local_dir: /two}\n"
+            "  three: {local_dir: /three, <<: [{workers: 5}, *one]}\n"
+            "  four: *one\n"
+        )
+        .load()
+        .profiles
+    )
+    assert (profiles["two"].local_dir, profiles["two"].workers) == (Path("/two"), 3)
+    assert (profiles["three"].local_dir, profiles["three"].workers) == (Path("/three"), 5)
+    assert (profiles["four"].name, profiles["four"].project) == ("four", "p")
+
+
+def test_paths_are_relative_to_the_file_and_tilde_is_home(write_config: WriteConfig) -> None:
+    file = write_config(
+        "state_dir: state\ntoken_file: secrets/token\n"
+        "profiles:\n"
+        "  here: {local_dir: data, project: p}\n"
+        "  home: {local_dir: ~/data, project: p}\n"
+    )
+    settings = file.load()
+    folder = file.path.parent
+    assert settings.state_dir == folder / "state"
+    assert settings.profiles["here"].local_dir == folder / "data"
+    assert settings.profiles["here"].token_file == folder / "secrets/token"
+    assert settings.profiles["home"].local_dir == Path.home() / "data"
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/one"}, "/var/lib/one"),
+        ({"STATE_DIRECTORY": "/var/lib/one:/var/lib/two"}, "/var/lib/one"),
+        ({"STATE_DIRECTORY": "/var/lib/one", "XDG_STATE_HOME": "/x"}, "/var/lib/one"),
+        ({"STATE_DIRECTORY": "", "XDG_STATE_HOME": "/x"}, "/x/ubiops-file-sync"),
+    ],
+)
+def test_state_goes_where_systemd_or_the_desktop_keeps_it(
+    write_config: WriteConfig, env: dict[str, str], expected: str
+) -> None:
+    assert write_config(MINIMAL).load(env).state_dir == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("models", "models"),
+        ("/models/", "models"),
+        ("a/b", "a/b"),
+        ("''", ""),
+        ("/", ""),
+        ("2024-01-31", "2024-01-31"),
+        ("a b", "a b"),
+    ],
+)
+def test_bucket_dir_is_normalised(write_config: WriteConfig, written: str, expected: str) -> None:
+    models = write_config(f"{MINIMAL}    bucket_dir: {written}\n").load().profiles["models"]
+    assert models.bucket_dir == expected
+    assert models.prefix == (f"{expected}/" if expected else "")
+
+
+@pytest.mark.parametrize("written", ["a//b", "../a", "a/..", ".", "./a", "..", "a/./b"])
+def test_bucket_dir_without_a_plain_meaning_is_refused(
+    write_config: WriteConfig, written: str
+) -> None:
+    [line] = write_config(f"{MINIMAL}    bucket_dir: {written}\n").refusal()
+    assert line.startswith("FILE:5: profiles.models.bucket_dir: has an empty part, '.' or '..'")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("https://api.example.com/v2.1", "https://api.example.com/v2.1"),
+        ("https://api.example.com/v2.1/", "https://api.example.com/v2.1"),
+        ("https://api.example.com/v3", "https://api.example.com/v3"),
+        ("https://api.example.com", "https://api.example.com/v2.1"),
+        ("https://api.example.com/ubiops/", "https://api.example.com/ubiops/v2.1"),
+        ("api.example.com", "https://api.example.com/v2.1"),
+        ("api.example.com:8443", "https://api.example.com:8443/v2.1"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v2.1"),
+        ("'http://[::1]:8080'", "http://[::1]:8080/v2.1"),
+    ],
+)
+def test_api_host_is_completed(write_config: WriteConfig, written: str, expected: str) -> None:
+    settings = write_config(f"api_host: {written}\n{MINIMAL}").load()
+    assert settings.profiles["models"].api_host == expected
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ftp://api.example.com",
+        "'https://'",
+        "https://api.example.com:port",
+        "'https://[nowhere'",
+        "https://api.example.com/v2.1?key=hunter2",
+        "https://api.example.com/#hunter2",
+        "https://api example.com",
+        "https://user:hunter2@api.example.com",
+        "hunter2@api.example.com",
+    ],
+)
+def test_api_host_that_is_no_plain_address_is_refused_unquoted(
+    write_config: WriteConfig, written: str
+) -> None:
+    [line] = write_config(f"api_host: {written}\n{MINIMAL}").refusal()
+    assert line.startswith("FILE:1: api_host: ")
+    assert "hunter2" not in line
+    assert ":port" not in line
+
+
+def test_an_unencrypted_address_elsewhere_is_warned_about_once(write_config: WriteConfig) -> None:
+    settings = write_config(
+        "api_host: http://10.0.0.7\n"
+        "profiles:\n"
+        "  a: {local_dir: /a, project: p}\n"
+        "  b: {local_dir: /b, project: p}\n"
+        "  c: {local_dir: /c, project: p, api_host: http://localhost:80}\n"
+    ).load()
+    [warning] = settings.warnings
+    assert warning.startswith("http://10.0.0.7/v2.1: the token travels unencrypted")
+
+
+def test_the_nearest_api_host_wins(write_config: WriteConfig) -> None:
+    profiles = (
+        write_config(
+            "api_host: https://top.example.com\n"
+            "defaults: {api_host: https://mid.example.com, project: p}\n"
+            "profiles:\n"
+            "  a: {local_dir: /a}\n"
+            "  b: {local_dir: /b, api_host: https://own.example.com}\n"
+        )
+        .load()
+        .profiles
+    )
+    assert profiles["a"].api_host == "https://mid.example.com/v2.1"
+    assert profiles["b"].api_host == "https://own.example.com/v2.1"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "UTC"])
+def test_timezone_is_an_iana_name(write_config: WriteConfig, zone: str) -> None:
+    assert write_config(f"timezone: {zone}\n{MINIMAL}").load().timezone == zone
+
+
+@pytest.mark.parametrize(
+    ("zone", "hint"),
+    [
+        ("Europe/Amstrdam", "did you mean Europe/Amsterdam?"),
+        ("europe/paris ", "did you mean Europe/Paris?"),
+        ("Europe", "time zone"),
+        ("../../etc/passwd", "time zone"),
+        ("'x'", "write one such as Europe/Amsterdam"),
+        ("''", "time zone"),
+    ],
+)
+def test_an_unknown_timezone_is_refused(write_config: WriteConfig, zone: str, hint: str) -> None:
+    [line] = write_config(f"timezone: {zone}\n{MINIMAL}").refusal()
+    assert line.startswith("FILE:1: timezone: is not a time zone")
+    assert hint in line
+
+
+@pytest.mark.parametrize(
+    "written", ["'*/5 * * * *'", "'@daily'", "0 3 * * 1-5", "'* * * * * */10'"]
+)
+def test_schedules_that_cron_knows_pass(write_config: WriteConfig, written: str) -> None:
+    models = write_config(f"{MINIMAL}    schedule: {written}\n").load().profiles["models"]
+    assert models.schedule == written.strip("'")
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("every day", "is not a schedule; write five cron fields"),
+        ("'61 * * * *'", "is not a schedule"),
+        ("'* * * *'", "is not a schedule"),
+        ("''", "is not a schedule"),
+        ("0 0 30 2 *", "never comes"),
+        ("*/5 * * * *", "begins with '*'"),
+    ],
+)
+def test_other_schedules_are_refused(write_config: WriteConfig, written: str, reason: str) -> None:
+    [line] = write_config(f"{MINIMAL}    schedule: {written}\n").refusal()
+    assert line.startswith("FILE:5: ")
+    assert reason in line
+
+
+@pytest.mark.parametrize("value", ["to_bucket", "to_local", "both"])
+def test_deletions_are_refused_until_the_engine_carries_them(
+    write_config: WriteConfig, value: str
+) -> None:
+    [line] = write_config(f"{MINIMAL}    deletions: {value}\n").refusal()
+    assert line == (
+        "FILE:5: profiles.models.deletions: this version does not delete anything; leave it 'none'"
+    )
+
+
+@pytest.mark.parametrize("name", ["a", "2024", "no", "on", "my.profile_1-x", "null", "a" * 64])
+def test_profile_names_need_no_quotes(write_config: WriteConfig, name: str) -> None:
+    settings = write_config(f"profiles: {{{name}: {{local_dir: /a, project: p}}}}").load()
+    assert list(settings.profiles) == [name]
+
+
+@pytest.mark.parametrize("name", ["-a", ".a", "_a", "a/b", "a b", "é", "'a\\n'", "''", "a" * 65])
+def test_profile_names_that_make_no_file_names_are_refused(
+    write_config: WriteConfig, name: str
+) -> None:
+    [line] = write_config(f"profiles: {{{name}: {{local_dir: /a, project: p}}}}").refusal()
+    assert "a profile's name becomes a file name" in line
+
+
+@pytest.mark.parametrize("name", ["minimal.yaml", "several-profiles.yaml"])
+def test_the_example_configurations_load(name: str) -> None:
+    path = Path(__file__).parents[2] / "configs" / name
+    settings = load_settings(path, {})
+    assert settings.profiles["models"].project == "my-project"
+    assert settings.warnings == ()
+
+
+def test_the_larger_example_teaches_what_it_says() -> None:
+    path = Path(__file__).parents[2] / "configs" / "several-profiles.yaml"
+    settings: Settings = load_settings(path, {"UBIOPS_PROJECT": "mine"})
+    assert [profile.project for profile in settings.select([])] == ["mine"] * 3
+    assert settings.profiles["datasets"].direction is Direction.DOWNLOAD
+    assert settings.profiles["results"].local_dir == path.parent / "results"
+    assert (settings.profiles["results"].workers, settings.profiles["models"].workers) == (32, 8)
