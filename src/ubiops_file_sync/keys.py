@@ -22,7 +22,14 @@ MAX_KEY_BYTES = 1024
 _LONGEST_EXTENSION = 32
 """Bytes; what follows the last dot of a name and is longer is no extension."""
 
-_ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?=/|$)")
+_SHORTEST_STEM = 4
+"""Bytes of a name that are worth keeping before a suffix: one character at least."""
+
+_ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?=/|\Z)")
+"""``\\Z`` and not ``$``, which also matches before a line feed: that is an ordinary name."""
+
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, and of what `datetime` can tell."""
 
 
 def is_folder_marker(key: str, size: int) -> bool:
@@ -66,16 +73,22 @@ def conflict_key(key: str, changed_us: int, attempt: int = 0) -> str:
 
     `changed_us` is when the losing version was made (microseconds since the epoch, UTC). It is
     taken from the version and not from the clock, so that a pass that died half-way finds its
-    own name again. `attempt` above 0 adds a number, for when the name is taken by other content.
-    The result is a valid key: a stem that would make the name too long is cut.
+    own name again; a time that no calendar holds counts as the nearest that one does. `attempt`
+    above 0 adds a number, for when the name is taken by other content. The result is a valid
+    key: a stem that would make the name too long is cut, and where the folder's own name leaves
+    no room at all, the nearest folder above that does is taken.
     """
     folder, slash, name = key.rpartition("/")
     stem, dot, extension = name.rpartition(".")
     if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
         stem, dot, extension = name, "", ""
-    when = datetime.fromtimestamp(changed_us // 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    second = min(max(changed_us // 1_000_000, 0), _LAST_SECOND)
+    when = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
     suffix = f".conflict-{when}" + (f"-{attempt}" if attempt else "") + dot + extension
-    room = MAX_PART_BYTES - len(suffix.encode())
+    taken = len(suffix.encode())
+    while slash and len(folder.encode()) + 1 + taken + _SHORTEST_STEM > MAX_KEY_BYTES:
+        folder, slash, _ = folder.rpartition("/")
+    room = min(MAX_PART_BYTES, MAX_KEY_BYTES - len((folder + slash).encode())) - taken
     return folder + slash + stem.encode()[:room].decode(errors="ignore") + suffix
 
 

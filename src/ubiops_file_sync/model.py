@@ -291,6 +291,8 @@ class Report:
     """All of them."""
     extra_keys: tuple[str, ...]
     """Losers of conflicts that were kept under names of their own."""
+    notes: tuple[str, ...] = ()
+    """What a person may want to know, and need do nothing about."""
 
     @property
     def exit_code(self) -> int:

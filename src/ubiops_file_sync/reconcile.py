@@ -23,7 +23,7 @@ from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import SafetyHalt
+from ubiops_file_sync.errors import RemoteError, RemoteUnreachable, SafetyHalt
 from ubiops_file_sync.execute import Executor, run_all
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import (
@@ -134,7 +134,11 @@ class Reconciler:
                 self._act(plan, tree, store, bucket, recorder)
             finally:
                 recorder.flush()
-            self._confirm(plan, store, bucket)
+            try:
+                self._confirm(plan, store, bucket)
+            except RemoteError as error:
+                # All is stored; only when it was is not known. The next pass recognises it.
+                recorder.notes.append(f"what the bucket stored was not asked to the end: {error}")
             return self._report(pass_id, began, bucket, plan, recorder)
 
     # -- planning ---------------------------------------------------------------------------
@@ -148,6 +152,10 @@ class Reconciler:
             # remember it, so that it costs a second listing only once.
             store.note("listing_order", "unsorted")
             return self._planned(tree, store, bucket, sort=True)
+        except RemoteUnreachable as error:
+            raise RemoteUnreachable(
+                f"{error}. Nothing was changed; run it again once that is mended"
+            ) from error
 
     def _planned(
         self, tree: LocalTree | None, store: BaselineStore, bucket: Bucket, *, sort: bool
@@ -356,6 +364,7 @@ class Reconciler:
             problems=tuple(recorder.problems if recorder else plan.problems),
             problem_count=recorder.problem_count if recorder else plan.problem_count,
             extra_keys=tuple(recorder.extra_keys) if recorder else (),
+            notes=tuple(recorder.notes) if recorder else (),
         )
 
 

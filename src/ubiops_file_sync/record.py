@@ -36,6 +36,7 @@ class Recorder:
         self.problems: list[Problem] = []
         self.problem_count = 0
         self.extra_keys: list[str] = []
+        self.notes: list[str] = []
 
     def take(self, outcome: Outcome) -> None:
         """Heed one outcome."""

@@ -86,6 +86,8 @@ def report_lines(report: Report) -> Iterator[str]:
     )
     for key in report.extra_keys:
         yield f"  kept the losing version of a conflict as {printable(key)}"
+    for note in report.notes:
+        yield f"  note: {note}"
     yield from problem_lines(report)
 
 
@@ -134,6 +136,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in report.problems],
         "problem_count": report.problem_count,
         "extra_keys": list(report.extra_keys),
+        "notes": list(report.notes),
     }
 
 

@@ -59,9 +59,7 @@ def explain(error: Exception, place: Place, endpoint: str, key: str | None) -> E
             return whole
     what = _what_happened(error, place)
     if key is None:
-        return RemoteUnreachable(
-            f"{start}{what}. Nothing was changed; run it again once that is mended"
-        )
+        return RemoteUnreachable(f"{start}{what}")
     if isinstance(error, Refused) and error.status == 404:
         return KeyFailure("it vanished from the bucket during the pass; the next one looks again")
     if isinstance(error, Refused) and 400 <= error.status < 500 and error.status != RATE_LIMITED:

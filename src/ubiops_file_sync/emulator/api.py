@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
+from .bodies import (
+    BucketBody,
+    CompleteBody,
+    bucket_fields,
+    decode,
+    project_fields,
+    settings_of,
+)
 from .calls import Operation
 from .clock import iso_time
 from .errors import ApiError
@@ -22,30 +30,10 @@ from .routes import Route
 from .signing import Grant, Signer
 from .store import Store
 
-WEEK_S = 7 * 24 * 3600
 DEFAULT_LIMIT = 50
 MAX_KEY_BYTES = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class BucketBody(msgspec.Struct, forbid_unknown_fields=False):
-    """What a client sends to create or change a bucket. Credentials are taken and forgotten."""
-
-    name: str = ""
-    provider: str | None = None
-    credentials: dict[str, Any] | None = None
-    configuration: dict[str, Any] | None = None
-    ttl: int | msgspec.UnsetType | None = msgspec.UNSET
-    description: Annotated[str, msgspec.Meta(max_length=400)] | None = None
-    labels: dict[str, str] | None = None
-
-
-class CompleteBody(msgspec.Struct):
-    """What a client sends to complete a multipart upload."""
-
-    parts: list[dict[str, Any]]
-    upload_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -67,8 +55,6 @@ class Request:
     """Scheme and address that the client used; signed URLs go there too."""
 
 
-Body = TypeVar("Body")
-
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -81,6 +67,7 @@ class Api:
         self._signer = Signer(store.secret)
         self.handlers: dict[Operation, Handler] = {
             Operation.STATUS: self._status,
+            Operation.USER: self._user,
             Operation.PROJECTS_LIST: self._projects_list,
             Operation.PROJECT_GET: self._project_get,
             Operation.BUCKETS_LIST: self._buckets_list,
@@ -102,20 +89,24 @@ class Api:
         del request
         return json_reply({"status": "ok"})
 
+    async def _user(self, request: Request) -> Response:
+        del request
+        return json_reply({"id": str(uuid.UUID(int=0)), "email": "emulator@localhost"})
+
     async def _projects_list(self, request: Request) -> Response:
         del request
-        return json_reply([_project_fields(item) for item in self._store.buckets.projects()])
+        return json_reply([project_fields(item) for item in self._store.buckets.projects()])
 
     async def _project_get(self, request: Request) -> Response:
         details: dict[str, Any] = {"suspended": False, "suspended_reason": None, "cors_origins": []}
-        return json_reply({**_project_fields(self._project(request)), **details})
+        return json_reply({**project_fields(self._project(request)), **details})
 
     async def _buckets_list(self, request: Request) -> Response:
         project = self._project(request)
         wanted = _label_filter(request.query.get("labels", ""))
         return json_reply(
             [
-                _bucket_fields(bucket)
+                bucket_fields(bucket)
                 for bucket in self._store.buckets.of_project(project.name)
                 if wanted <= bucket.labels.items()
             ]
@@ -123,26 +114,26 @@ class Api:
 
     async def _bucket_create(self, request: Request) -> Response:
         project = self._project(request)
-        body = _decode(request.body, BucketBody)
+        body = decode(request.body, BucketBody)
         if not _NAME.fullmatch(body.name):
             raise ApiError(400, "Invalid bucket name.")
         try:
             provider = Provider(body.provider or Provider.UBIOPS)
         except ValueError as problem:
             raise ApiError(400, f"Unknown provider {body.provider}.") from problem
-        settings = _settings(body)
+        settings = settings_of(body)
         bucket = self._store.buckets.add(project.name, body.name, provider)
         if bucket is None:
             raise ApiError(400, f"Bucket with name {body.name} already exists.")
         bucket = self._store.buckets.save(replace(bucket, **settings))
-        return json_reply(self._bucket_details(bucket), 201)
+        return json_reply(bucket_fields(bucket), 201)
 
     async def _bucket_get(self, request: Request) -> Response:
         return json_reply(self._bucket_details(self._bucket(request)))
 
     async def _bucket_update(self, request: Request) -> Response:
         bucket = self._bucket(request)
-        settings = _settings(_decode(request.body, BucketBody))
+        settings = settings_of(decode(request.body, BucketBody))
         bucket = self._store.save_bucket(replace(bucket, **settings), bucket)
         return json_reply(self._bucket_details(bucket))
 
@@ -212,7 +203,7 @@ class Api:
 
     async def _complete_multipart(self, request: Request) -> Response:
         bucket, key = self._bucket(request), request.route.key
-        body = _decode(request.body, CompleteBody)
+        body = decode(request.body, CompleteBody)
         upload = body.upload_id or ""
         place = self._store.upload_place(bucket, key, upload)
         if place is None:
@@ -248,7 +239,7 @@ class Api:
     def _bucket_details(self, bucket: Bucket) -> dict[str, Any]:
         size, measured_us = self._store.measured_size(bucket)
         measured = {"size": size, "size_measurement_date": iso_time(measured_us)}
-        return {**_bucket_fields(bucket), **measured}
+        return {**bucket_fields(bucket), **measured}
 
     def _limit(self, text: str | None) -> int:
         if text is None:
@@ -265,27 +256,6 @@ def list_token(query: dict[str, str]) -> Token:
     return Token.parse(text) if text else Token()
 
 
-def _decode(body: bytes, kind: type[Body]) -> Body:
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.MsgspecError as problem:
-        raise ApiError(400, f"Invalid request body: {problem}") from problem
-
-
-def _settings(body: BucketBody) -> dict[str, Any]:
-    """The fields of a bucket that the body sets."""
-    settings: dict[str, Any] = {
-        name: value
-        for name in ("description", "labels", "configuration")
-        if (value := getattr(body, name)) is not None
-    }
-    if body.ttl is not msgspec.UNSET:
-        if body.ttl is not None and (body.ttl <= 0 or body.ttl % WEEK_S):
-            raise ApiError(400, "ttl must be a whole number of weeks, in seconds.")
-        settings["ttl_s"] = body.ttl
-    return settings
-
-
 def _label_filter(text: str) -> set[tuple[str, str]]:
     pairs = (item.partition(":") for item in text.split(",") if item)
     return {(name.strip(), value.strip()) for name, _, value in pairs}
@@ -300,30 +270,3 @@ def _new_key(request: Request) -> str:
 
 def _no_such_file(request: Request) -> ApiError:
     return ApiError(404, f"File {request.route.key} not found.")
-
-
-def _project_fields(project: Project) -> dict[str, Any]:
-    return {
-        "id": project.id,
-        "name": project.name,
-        "creation_date": iso_time(project.created_us),
-        "advanced_permissions": False,
-        "credits": None,
-        "organization_name": "local",
-        "labels": {},
-    }
-
-
-def _bucket_fields(bucket: Bucket) -> dict[str, Any]:
-    return {
-        "id": bucket.id,
-        "name": bucket.name,
-        "provider": bucket.provider,
-        "project": bucket.project,
-        "creation_date": iso_time(bucket.created_us),
-        "configuration": bucket.configuration,
-        "ttl": bucket.ttl_s,
-        "description": bucket.description,
-        "labels": bucket.labels,
-        "last_updated": iso_time(bucket.updated_us),
-    }

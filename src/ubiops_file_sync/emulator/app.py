@@ -34,6 +34,7 @@ MAX_BODY_BYTES = 8 << 20
 _READS = frozenset(
     {
         Operation.STATUS,
+        Operation.USER,
         Operation.PROJECTS_LIST,
         Operation.PROJECT_GET,
         Operation.BUCKETS_LIST,
@@ -140,8 +141,7 @@ class App:
                 return json_error(route.status, _PHRASES[route.status])
             scope, receive = connection
             body = await _read_body(receive) if scope["method"] in ("POST", "PATCH") else b""
-            origin = f"{scope['scheme']}://{headers['host']}"
-            return await handler(Request(route, query, body, origin))
+            return await handler(Request(route, query, body, _origin(scope, headers)))
         except ApiError as error:
             return json_error(error.status, error.message)
 
@@ -187,6 +187,12 @@ def _parse_query(query: bytes) -> dict[str, str]:
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _origin(scope: Scope, headers: Mapping[str, str]) -> str:
+    """Scheme and address by which the client reached us."""
+    host, port = scope["server"]
+    return f"{scope['scheme']}://{headers.get('host', f'{host}:{port}')}"
 
 
 def _source(scope: Scope) -> str:

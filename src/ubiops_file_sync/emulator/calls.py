@@ -16,6 +16,8 @@ class Operation(StrEnum):
     """One thing that a client can ask for."""
 
     STATUS = "status"
+    USER = "user"
+    """Whose token it is; the command line asks it at sign-in."""
     PROJECTS_LIST = "projects_list"
     PROJECT_GET = "project_get"
     BUCKETS_LIST = "buckets_list"

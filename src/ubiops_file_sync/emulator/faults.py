@@ -82,10 +82,13 @@ class Faults:
         self._entries: list[_Entry] = []
 
     def add(self, fault: Fault) -> Fault:
-        """Put a fault in force. Of several that match a request, the first one befalls it."""
+        """Put a fault in force. Of several that match a request, the first one befalls it.
+
+        Raises `ValueError` for an operation or a kind that does not exist.
+        """
         FaultKind(fault.kind)
-        unknown = {fault.match} if isinstance(fault.match, str) else set(fault.match)
-        for name in unknown - {ANY}:
+        names = {fault.match} if isinstance(fault.match, str) else set(fault.match)
+        for name in names - {ANY}:
             Operation(name)
         with self._lock:
             self._entries.append(_Entry(fault))

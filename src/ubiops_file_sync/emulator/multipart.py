@@ -155,10 +155,7 @@ def check_part_name(dialect: Dialect, name: str, others: dict[str, Part]) -> Non
                 400, "InvalidArgument", "Part number must be an integer between 1 and 10000."
             )
         return
-    try:
-        length = len(base64.b64decode(name, validate=True))
-    except (binascii.Error, ValueError):
-        length = 0
+    length = _block_id_bytes(name)
     if not 1 <= length <= MAX_BLOCK_ID_BYTES:
         raise StorageError(
             400,
@@ -166,7 +163,15 @@ def check_part_name(dialect: Dialect, name: str, others: dict[str, Part]) -> Non
             "Value for one of the query parameters specified in the request URI is invalid.",
             details={"QueryParameterName": "blockid", "QueryParameterValue": name},
         )
-    if any(len(other) != len(name) for other in others):
+    if any(_block_id_bytes(other) != length for other in others):
         raise StorageError(
             400, "InvalidBlobOrBlock", "The specified blob or block content is invalid."
         )
+
+
+def _block_id_bytes(name: str) -> int:
+    """Length of a block id before its encoding; 0: it is none."""
+    try:
+        return len(base64.b64decode(name, validate=True))
+    except (binascii.Error, ValueError):
+        return 0

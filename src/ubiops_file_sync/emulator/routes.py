@@ -15,6 +15,7 @@ _FILES = (b"projects", b"buckets", b"files")
 # Method, number of parts, and every other part of the path: those that are not names.
 _SHAPES: dict[tuple[object, ...], Operation] = {
     ("GET", 1, b"status"): Operation.STATUS,
+    ("GET", 1, b"user"): Operation.USER,
     ("GET", 1, b"projects"): Operation.PROJECTS_LIST,
     ("GET", 2, b"projects"): Operation.PROJECT_GET,
     ("GET", 3, b"projects", b"buckets"): Operation.BUCKETS_LIST,

@@ -12,6 +12,7 @@ import hmac
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 from .clock import US, compact_time, iso_time
@@ -139,8 +140,6 @@ _FORMS = {
 
 
 def _second_of(date: str) -> int:
-    from datetime import UTC, datetime
-
     return int(datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp())
 
 

@@ -12,7 +12,7 @@ from .blobs import BlobFolder, BlobWriter
 from .buckets import Buckets
 from .clock import US, Clock
 from .database import Database
-from .errors import StorageError
+from .errors import ApiError, StorageError
 from .listing import ListRequest, Page, list_page, prefix_end
 from .multipart import (
     PartClaim,
@@ -206,9 +206,15 @@ class Store:
         return choose_parts(dialect, wanted, self.uploads.parts(bucket, upload), min_part_bytes)
 
     def join(self, bucket: Bucket, key: str, upload: str, parts: Sequence[Part]) -> StoredObject:
-        """Make the parts the object, and forget the upload. Takes as long as copying them."""
+        """Make the parts the object, and forget the upload. Takes as long as copying them.
+
+        Raises `ApiError` when the same upload was completed meanwhile.
+        """
         with_crc32c = dialect_of(bucket.provider) is Dialect.GCS
-        blob = self.blobs.join((part.blob for part in parts), with_crc32c=with_crc32c)
+        try:
+            blob = self.blobs.join((part.blob for part in parts), with_crc32c=with_crc32c)
+        except FileNotFoundError as problem:
+            raise ApiError(404, "Multipart upload not found.") from problem
         stored = self.put(bucket, key, blob, parts=parts)
         self.blobs.remove(self.uploads.close(bucket, upload))
         return stored

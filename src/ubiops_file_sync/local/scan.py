@@ -11,6 +11,8 @@ from ubiops_file_sync.model import LocalEntry, Unknown
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_MAX_NS = 2**63 - 1
+
 _NOT_UTF8 = "the name is not valid UTF-8, which the bucket needs; rename the file"
 _SYMLINK = "it is a symbolic link, and links are not followed; nothing was changed at or below it"
 _SPECIAL = "it is neither a file nor a directory (a socket, pipe or device); it was left alone"
@@ -91,13 +93,23 @@ def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalEntry | Unknown
         yield Unknown(key, _unreadable(error), is_problem=True)
         return
     if stat.S_ISREG(status.st_mode):
-        yield LocalEntry(key, status.st_size, status.st_mtime_ns)
+        yield local_entry(key, status)
     elif stat.S_ISLNK(status.st_mode):
         # It may have been a file or a directory when it was last in step.
         yield Unknown(key, _SYMLINK, is_problem=False)
         yield Unknown(key + "/", _SYMLINK, is_problem=False)
     else:
         yield Unknown(key, _SPECIAL, is_problem=False)
+
+
+def local_entry(key: str, status: os.stat_result) -> LocalEntry:
+    """The entry of a regular file.
+
+    File systems hold times beyond what 64 bits of nanoseconds do (after the year 2262); such a
+    time tells nothing anyway (design section 4), so it is cut to what the store takes.
+    """
+    mtime_ns = max(-_MAX_NS, min(status.st_mtime_ns, _MAX_NS))
+    return LocalEntry(key, status.st_size, mtime_ns)
 
 
 def _sort_key(child: LocalEntry | Unknown | str) -> str:

@@ -18,7 +18,7 @@ from typing import BinaryIO, Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.errors import KeyFailure
-from ubiops_file_sync.local.scan import scan
+from ubiops_file_sync.local.scan import local_entry, scan
 from ubiops_file_sync.model import LocalEntry, Unknown
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,8 +48,8 @@ class Reading:
     def check(self) -> None:
         """Raise `KeyFailure` if the file is no longer the one that was planned for."""
         status = os.fstat(self.file.fileno())
-        found = (status.st_size, status.st_mtime_ns)
-        if found != (self.entry.size, self.entry.mtime_ns) or not stat.S_ISREG(status.st_mode):
+        found = local_entry(self.entry.key, status)
+        if found != self.entry or not stat.S_ISREG(status.st_mode):
             raise KeyFailure("the file changed while it was read; the next pass takes it")
 
 
@@ -150,7 +150,7 @@ class LocalTree:
                 _rename_new(staged.name, tmp_fd, name, parent_fd)
         # Read back: a file system may keep times more coarsely than it was told.
         status = os.fstat(fd)
-        return LocalEntry(key, status.st_size, status.st_mtime_ns)
+        return local_entry(key, status)
 
     def keep_in_trash(self, staged: Staged, key: str) -> None:
         """Put a staged file into this pass's trash, under `key`."""
@@ -270,7 +270,7 @@ def _look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
         raise KeyFailure("a folder of that name stands here; rename or remove one of the two")
     if not stat.S_ISREG(status.st_mode):
         raise KeyFailure("a link, pipe or device of that name stands here; rename or remove it")
-    return LocalEntry(key, status.st_size, status.st_mtime_ns)
+    return local_entry(key, status)
 
 
 def _mode(parent_fd: int, name: str) -> int:

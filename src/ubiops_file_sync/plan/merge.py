@@ -91,19 +91,20 @@ def plan_actions(
     """
     open_files: list[_OpenFile] = []
     for key, here, there, row in _merge(local, remote, baseline, summary):
-        if isinstance(here, Unknown):
-            if here.is_problem or there is not None or row is not None:
-                yield Problem(here.key.rstrip("/"), here.reason)
+        if there is not None and keys.is_folder_marker(key, there.size):
             continue
         if here is not None or there is not None:
             clash = _file_above(key, open_files)
-            if clash is not None:
-                if not clash.reported:
-                    clash.reported = True
-                    yield Clash(clash.key)
+            if clash is not None and not clash.reported:
+                clash.reported = True
+                yield Clash(clash.key)
+            if isinstance(here, Unknown):
+                if here.is_problem or there is not None or row is not None:
+                    yield Problem(_shown(here.key), here.reason)
                 continue
-            if not key.endswith("/"):
-                open_files.append(_OpenFile(key))
+            if clash is not None:
+                continue
+            open_files.append(_OpenFile(key))
         yield from _verdict(key, here, there, row, policy, now_us, summary)
 
 

@@ -125,7 +125,11 @@ class BaselineStore:
             for name, value in asdict(identity).items()
             if recorded.get(name) != value
         }
-        if moved:
+        if moved and next(self.rows(), None) is None:
+            # Nothing was ever in step, so nothing can be taken for missing: a typo, corrected.
+            for name, value in asdict(identity).items():
+                self.note(name, value)
+        elif moved:
             changes = "; ".join(
                 f"{name} was {old!r} and is {new!r}" for name, (old, new) in moved.items()
             )

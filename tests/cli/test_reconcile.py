@@ -1,0 +1,192 @@
+"""`reconcile` and `plan` as a user types them."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import COMMAND, Shell
+from ubiops_file_sync.emulator import Fault
+from ubiops_file_sync.store import profile_lock
+
+
+def test_a_yaml_file_in_the_working_directory_is_enough(shell: Shell) -> None:
+    shell.profile()
+    (shell.files / "a.txt").write_bytes(b"1")
+    shell.server.put_object("data/b.txt", b"22")
+    done = shell("reconcile")
+    assert done.returncode == 0, done.stderr
+    assert "models: 1 uploaded, 1 downloaded" in done.stdout
+    assert done.stderr == ""
+    assert (shell.files / "b.txt").read_bytes() == b"22"
+    again = shell("reconcile")
+    assert "nothing to do" in again.stdout
+    assert "1 API call," in again.stdout
+
+
+def test_environment_variables_alone_are_enough(shell: Shell) -> None:
+    shell.env |= {
+        "UBIOPS_API_HOST": shell.server.api_host,
+        "BUCKET_PROJECT_NAME": "demo",
+        "BUCKET_NAME": "default",
+        "BUCKET_DIR": "",
+        "LOCAL_SYNC_DIR": str(shell.files),
+    }
+    (shell.files / "a.txt").write_bytes(b"1")
+    done = shell("reconcile")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("default: 1 uploaded")
+    assert set(shell.server.objects()) == {"a.txt"}
+
+
+def test_several_profiles_and_one_that_fails(shell: Shell) -> None:
+    shell.config(
+        f"""
+version: 1
+api_host: {shell.server.api_host}
+state_dir: state
+defaults: {{project: demo, settle: 0}}
+profiles:
+  broken: {{local_dir: files, bucket: typo}}
+  works: {{local_dir: other, bucket_dir: w}}
+"""
+    )
+    shell.server.put_object("w/a", b"1")
+    (shell.cwd / "other").mkdir()
+    done = shell("reconcile")
+    assert done.returncode == 3
+    assert "no bucket 'typo'" in done.stderr
+    assert "works: 1 downloaded" in done.stdout
+    assert shell("reconcile", "works").returncode == 0
+    unknown = shell("reconcile", "work")
+    assert unknown.returncode == 2
+    assert "did you mean 'works'" in unknown.stderr
+
+
+def test_json_is_one_document_on_stdout(shell: Shell) -> None:
+    shell.profile()
+    (shell.files / "a.txt").write_bytes(b"1")
+    told = shell.json("reconcile")
+    assert told["version"] == 1
+    assert told["exit_code"] == 0
+    (report,) = told["profiles"]
+    assert report["done"] == {"upload": 1}
+    assert report["api_calls"] == {"list": 1, "upload": 1, "get": 1}
+    shell.server.stop()
+    broken = shell.json("reconcile")
+    assert broken["exit_code"] == 3
+    assert "no connection" in broken["profiles"][0]["error"]
+
+
+def test_plan_gives_every_line_its_reason_and_changes_nothing(shell: Shell) -> None:
+    shell.profile()
+    (shell.files / "new.txt").write_bytes(b"12345")
+    shell.server.put_object("data/theirs.txt", b"1")
+    for words in (["plan"], ["reconcile", "--dry-run"]):
+        done = shell(*words)
+        assert done.returncode == 0
+        assert "upload     5 bytes  new.txt  (new here, absent from the bucket)" in done.stdout
+        assert "download" in done.stdout
+        assert "a pass takes 4 API calls at most" in done.stdout
+    assert not (shell.files / "theirs.txt").exists()
+    assert not (shell.cwd / "state").exists()
+    assert shell("plan", "--detailed-exitcode").returncode == 10
+    shell("reconcile")
+    assert shell("plan", "--detailed-exitcode").returncode == 0
+    (planned,) = shell.json("plan")["profiles"]
+    assert planned["actions"] == []
+
+
+def test_a_key_cannot_play_tricks_on_the_terminal(shell: Shell) -> None:
+    shell.profile()
+    (shell.files / "a\x1b[2Jb\nc").write_bytes(b"1")
+    done = shell("plan")
+    assert "\x1b" not in done.stdout
+    assert "a\\x1b[2Jb\\nc" in done.stdout
+
+
+def test_progress_shows_on_a_terminal_and_leaves_the_data_alone(shell: Shell) -> None:
+    shell.profile()
+    for n in range(20):
+        (shell.files / f"f{n}").write_bytes(b"1")
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "reconcile"],
+        cwd=shell.cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(shell.cwd), "TERM": "xterm", **shell.env},
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        timeout=60,
+        check=True,
+    )
+    os.close(follower)
+    assert b"models: comparing" in os.read(leader, 100_000)
+    os.close(leader)
+    assert done.stdout.startswith(b"models: 20 uploaded")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["reconcile", "--help"], ["demo", "-h"]])
+def test_help_has_examples(shell: Shell, words: list[str]) -> None:
+    done = shell(*words)
+    assert "Usage:" in done.stdout + done.stderr
+    assert shell("--help").stdout.count("ubiops-file-sync ") >= 4
+
+
+def test_version(shell: Shell) -> None:
+    assert shell("--version").stdout.startswith("ubiops-file-sync, version 0.")
+
+
+def test_wrong_usage_exits_with_2(shell: Shell) -> None:
+    done = shell("recnocile")
+    assert done.returncode == 2
+    assert "No such command" in done.stderr
+
+
+def test_sigint_ends_it_politely_and_the_next_pass_goes_on(shell: Shell) -> None:
+    shell.profile(workers=2)
+    for n in range(40):
+        (shell.files / f"f{n:02}").write_bytes(b"1")
+    shell.server.faults.add(Fault("put", "latency", times=None, seconds=0.2))
+    process = subprocess.Popen(
+        [*COMMAND, "reconcile"],
+        cwd=shell.cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(shell.cwd), **shell.env},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not shell.server.objects():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
+    shell.server.faults.clear()
+    assert shell("reconcile").returncode == 0
+    assert len(shell.server.objects()) == 40
+    assert "nothing to do" in shell("reconcile").stdout
+
+
+def test_a_second_process_is_told_who_holds_the_profile(shell: Shell) -> None:
+    shell.profile()
+    with profile_lock(shell.cwd / "state", "models"):
+        done = shell("reconcile")
+    assert done.returncode == 5
+    assert f"process {os.getpid()}" in done.stderr
+
+
+def test_importing_the_package_reads_no_environment_and_no_sdk(tmp_path: Path) -> None:
+    code = (
+        "import sys, ubiops_file_sync, ubiops_file_sync.cli;"
+        "heavy = {'ubiops', 'pydantic', 'starlette', 'uvicorn', 'rich.progress'};"
+        "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,66 @@
+"""Servers that live for one test, each with a data folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.client import Client
+from ubiops_file_sync.emulator import BucketServer
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def make_client(tmp_path: Path) -> Iterator[MakeClient]:
+    """Starts a server with these settings and gives a client for it."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> Client:
+            folder = settings.pop("data_dir", tmp_path / "server")
+            server = stack.enter_context(BucketServer(folder, **settings))
+            client = Client(server)
+            stack.callback(client.pool.clear)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    """A client of a server with default settings, but no quota."""
+    return make_client(rate_limit=None)
+
+
+@pytest.fixture
+def server(client: Client) -> BucketServer:
+    """The server of `client`."""
+    return client.server
+
+
+@pytest.fixture(params=["amazon_s3", "google_cloud_storage", "azure_blob_storage", "ubiops"])
+def any_client(make_client: MakeClient, request: pytest.FixtureRequest) -> Client:
+    """A client of a server for each provider."""
+    return make_client(rate_limit=None, provider=request.param)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for the loopback address, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "certificate.pem", folder / "key.pem"
+    options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    options += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    options += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    options += ["-out", str(files[0]), "-keyout", str(files[1])]
+    subprocess.run([openssl, *options], check=True, capture_output=True)
+    return files
