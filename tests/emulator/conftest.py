@@ -17,6 +17,14 @@ from ubiops_file_sync.emulator import BucketServer
 MakeClient = Callable[..., Client]
 
 
+@pytest.fixture(autouse=True)
+def _no_errors_inside(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fails a test in which the server met an error of its own, even while it stopped."""
+    yield
+    records = caplog.get_records("call") + caplog.get_records("teardown")
+    assert [record for record in records if record.name.startswith("uvicorn")] == []
+
+
 @pytest.fixture
 def make_client(tmp_path: Path) -> Iterator[MakeClient]:
     """Starts a server with these settings and gives a client for it."""

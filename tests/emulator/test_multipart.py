@@ -11,6 +11,10 @@ import pytest
 
 from emulator.client import Client, Reply
 from emulator.conftest import MakeClient
+from ubiops_file_sync.emulator import Behaviour, Provider
+from ubiops_file_sync.emulator.clock import Clock
+from ubiops_file_sync.emulator.errors import ApiError
+from ubiops_file_sync.emulator.store import Store
 
 PARTS = [b"a" * 2000, b"b" * 2000, b"c" * 10]
 WHOLE = b"".join(PARTS)
@@ -173,3 +177,20 @@ def test_azure_forgets_blocks_when_a_blob_is_put(azure: Client) -> None:
     azure.upload("a", b"whole")
     assert azure.complete("a", "", [{"BlockId": block_id(1)}]).status == 400
     assert azure.download("a").data == b"whole"
+
+
+def test_an_upload_is_completed_only_once(tmp_path: Path) -> None:
+    store = Store(tmp_path, Clock(), Behaviour())
+    bucket = store.buckets.add("p", "b", Provider.AMAZON_S3)
+    assert bucket is not None
+    upload = store.uploads.start(bucket, "a")
+    writer = store.writer(bucket)
+    writer.write(b"1")
+    md5 = store.put_part(bucket, "a", upload, "1", writer.finish())
+    claims = [{"PartNumber": 1, "ETag": md5.hex()}]
+    first, second = (store.plan_join(bucket, upload, claims, 1) for _ in range(2))
+    store.join(bucket, "a", upload, first)
+    with pytest.raises(ApiError, match="not found"):
+        store.join(bucket, "a", upload, second)
+    assert [key for key, _, _ in store.every_object(bucket)] == ["a"]
+    store.close()

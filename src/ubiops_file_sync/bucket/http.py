@@ -6,6 +6,7 @@ every phase, no body and no query ever logged (signed URLs are secrets), no retr
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import threading
@@ -19,6 +20,20 @@ import urllib3
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
+
+
+class _NoQueries(logging.Filter):
+    """Takes queries out of urllib3's own log lines: that of a signed URL is a secret (I9)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_NoQueries())
 
 
 class HttpClient:

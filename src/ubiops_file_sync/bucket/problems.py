@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import urllib3
 
-from ubiops_file_sync.bucket.retry import RATE_LIMITED, Refused
+from ubiops_file_sync.bucket.retry import RATE_LIMITED, Refused, passes_by_itself
 from ubiops_file_sync.errors import (
     AccessRefused,
     KeyFailure,
@@ -62,7 +62,7 @@ def explain(error: Exception, place: Place, endpoint: str, key: str | None) -> E
         return RemoteUnreachable(f"{start}{what}")
     if isinstance(error, Refused) and error.status == 404:
         return KeyFailure("it vanished from the bucket during the pass; the next one looks again")
-    if isinstance(error, Refused) and 400 <= error.status < 500 and error.status != RATE_LIMITED:
+    if isinstance(error, Refused) and not passes_by_itself(error):
         return KeyFailure(f"{what}; this may not pass by itself")
     return KeyUnreachable(f"{what}; the next pass tries again")
 

@@ -19,13 +19,17 @@ RATE_LIMITED = 429
 class Refused(Exception):
     """An answer of the API or a storage provider that is no success."""
 
-    def __init__(self, status: int, message: str, *, storage: bool = False) -> None:
+    def __init__(
+        self, status: int, message: str, *, storage: bool = False, expired: bool = False
+    ) -> None:
         super().__init__(f"{status} {message}".strip())
         self.status = status
         self.message = message
         """The service's own words, without any URL."""
         self.storage = storage
         """The storage provider said it, of a signed URL, and not the API."""
+        self.expired = expired
+        """The provider said that the signed URL has expired."""
 
 
 class Damaged(Exception):
@@ -64,13 +68,14 @@ class Pause:
 def passes_by_itself(error: BaseException) -> bool:
     """Whether trying again can help: the network, timeouts, 408, 429, 5xx, a damaged body.
 
-    A 403 of a storage provider counts too: the signed URL expired, and the next try signs anew.
+    A signed URL that expired counts too, since the next try signs anew: S3 and Azure answer 403,
+    Google 400 with a code of its own.
     """
     if isinstance(error, Refused):
         return (
             error.status in {408, RATE_LIMITED}
             or error.status >= 500
-            or (error.storage and error.status == 403)
+            or (error.storage and (error.expired or error.status == 403))
         )
     return isinstance(error, urllib3.exceptions.HTTPError | Damaged)
 

@@ -15,6 +15,9 @@ from ubiops_file_sync.errors import KeyFailure
 
 AZURE = "azure_blob_storage"
 
+_ERROR_BYTES = 4096
+"""As much of a provider's error as is read."""
+
 _SDK_HEADERS = {"Content-Disposition": "multipart/form-data"}
 """What the SDK sends with a PUT; a provider that signs headers would expect these."""
 _AZURE_HEADERS = {"x-ms-version": "2020-04-08", "x-ms-blob-type": "BlockBlob"}
@@ -34,7 +37,7 @@ def get_blob(
     """
     with http.streaming(url, {}) as response:
         if response.status != 200:
-            raise Refused(response.status, response.reason or "", storage=True)
+            raise _refused(response, response.read(_ERROR_BYTES))
         told = response.headers.get("Content-Length")
         if told is not None and int(told) != size:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
@@ -52,6 +55,12 @@ def get_blob(
         raise Damaged(f"the content does not match the provider's {known.algorithm}")
     equal = same_as is not None and known is None and same_as("sha256") == found
     return Fetched(equal=equal, bytes_down=count)
+
+
+def _refused(response: urllib3.BaseHTTPResponse, body: bytes) -> Refused:
+    """The provider's refusal; of its body only this one finding, since it may quote the URL."""
+    expired = b"ExpiredToken" in body or b"expired" in body
+    return Refused(response.status, response.reason or "", storage=True, expired=expired)
 
 
 def _pour(response: urllib3.BaseHTTPResponse, sink: BinaryIO, computing: Hasher | None) -> int:
@@ -94,7 +103,7 @@ def put_blob(
     body = _blocks(source, size, computing, check) if size else b""
     response = http.ask("PUT", url, headers, body)
     if not 200 <= response.status <= 299:
-        raise Refused(response.status, response.reason or "", storage=True)
+        raise _refused(response, response.data)
     known = provider_digest(response.headers)
     if known and known.algorithm == "md5" and known.value != computing.digest():
         raise Damaged("the provider stored other bytes than were sent")

@@ -12,6 +12,7 @@ from .records import Bucket, StoredObject
 END = b""
 """Sorts after every key: SQLite puts any BLOB after any TEXT."""
 
+_FOREVER_US = 1 << 62
 _COLUMNS = "key, size, created_us, etag, md5, crc32c, blob"
 _PUT = f"INSERT OR REPLACE INTO objects (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants only
 
@@ -49,7 +50,6 @@ class Objects:
         # Only listings that are unsorted on purpose need it, and each write pays for it.
         database.run("DROP INDEX IF EXISTS objects_shuffled")
         self._is_shuffled = False
-        self._show(None)
 
     def put(self, bucket: Bucket, stored: StoredObject, due_us: int | None) -> list[str | None]:
         """Make `stored` the object of its key, at once or from `due_us` on.
@@ -135,10 +135,13 @@ class Objects:
             return []
         return self._show(self._clock.now_us())
 
-    def _show(self, now_us: int | None) -> list[str | None]:
+    def show_all(self) -> list[str | None]:
+        """Let every version be seen; returns the blobs they replace."""
+        return self._show(_FOREVER_US)
+
+    def _show(self, last_us: int) -> list[str | None]:
         with self._database.lock:
             blobs: list[str | None] = []
-            last_us = (1 << 62) if now_us is None else now_us
             for seq, bucket_seq, *values in self._database.rows(
                 f"SELECT seq, bucket, {_COLUMNS} FROM pending WHERE due_us <= ? ORDER BY seq",  # noqa: S608 - constants only
                 (last_us,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 START_TIMEOUT_S = 30.0
@@ -27,7 +28,7 @@ class HttpThread:
         """`port` 0 takes a free one. Raises `OSError` when the port is taken."""
         certificate, key = tls or (None, None)
         config = uvicorn.Config(
-            app,
+            _ending_quietly(app),
             http=_Protocol,
             ws="none",
             loop="asyncio",
@@ -116,6 +117,16 @@ class _Server(uvicorn.Server):
         """End the server; may be called by any thread, once it has started."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
+
+
+def _ending_quietly(app: ASGIApp) -> ASGIApp:
+    """The application, but being cancelled when the server stops is not logged as its error."""
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return quiet
 
 
 def require_loopback(host: str) -> None:

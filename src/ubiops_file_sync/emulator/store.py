@@ -46,6 +46,7 @@ class Store:
         self.blobs = BlobFolder(folder / "blobs")
         self.buckets = Buckets(self.database, clock)
         self.objects = Objects(self.database, clock)
+        self.blobs.remove(self.objects.show_all())
         self.uploads = Uploads(self.database)
         self.secret = self._secret()
         self._sizes: dict[int, tuple[int, int]] = {}

@@ -11,6 +11,8 @@ from ubiops_file_sync.model import LocalEntry, Unknown
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_VANISHED = "it was removed or renamed while the folder was read; the next pass looks again"
+
 _MAX_NS = 2**63 - 1
 
 _NOT_UTF8 = "the name is not valid UTF-8, which the bucket needs; rename the file"
@@ -26,8 +28,10 @@ def scan(root_fd: int) -> Iterator[LocalEntry | Unknown]:
     by descriptor without following links, so the walk cannot be led out of the root. What cannot
     be read comes as `Unknown`, never as nothing. Raises OSError if the root itself cannot be read.
     """
-    stack = [_children(os.dup(root_fd), "")]
+    # Opened anew, since a duplicate would share its position with every other walk of the root.
+    stack: list[_Children] = [(os.open(".", _DIRECTORY, dir_fd=root_fd), [])]
     try:
+        stack[0] = _children(stack[0][0], "")
         while stack:
             fd, children = stack[-1]
             if not children:
@@ -56,6 +60,9 @@ def _open_below(parent_fd: int, prefix: str) -> _Children | Unknown:
     name = prefix[:-1].rpartition("/")[2]
     try:
         fd = os.open(name, _DIRECTORY, dir_fd=parent_fd)
+    except FileNotFoundError:
+        # Not missing: it may have been moved to where this walk has been already.
+        return Unknown(prefix, _VANISHED, is_problem=False)
     except OSError as error:
         return Unknown(prefix, _unreadable(error), is_problem=True)
     try:
@@ -78,8 +85,9 @@ def _children(fd: int, prefix: str) -> _Children:
 def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalEntry | Unknown | str]:
     key = prefix + entry.name
     if not entry.name.isprintable() and not _is_utf8(entry.name):
-        shown = prefix + entry.name.encode(errors="surrogateescape").decode(errors="replace")
-        yield Unknown(shown, _NOT_UTF8, is_problem=True)
+        # Under its own name, which no key in the bucket can have: a printable one might be another
+        # file's.
+        yield Unknown(key, _NOT_UTF8, is_problem=True)
         return
     try:
         if entry.is_dir(follow_symlinks=False):
@@ -91,6 +99,8 @@ def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalEntry | Unknown
         return  # Deleted while we were looking: it is as missing as if we had come later.
     except OSError as error:
         yield Unknown(key, _unreadable(error), is_problem=True)
+        # Not every file system says without being asked whether it is a directory.
+        yield Unknown(key + "/", _unreadable(error), is_problem=False)
         return
     if stat.S_ISREG(status.st_mode):
         yield local_entry(key, status)

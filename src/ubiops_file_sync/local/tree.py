@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,14 @@ from ubiops_file_sync.model import LocalEntry, Unknown
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """O_NONBLOCK, so that a pipe that took a file's place does not hold the pass for ever."""
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What a file system says that has no hard links (FAT, some network shares), or no more."""
+
+_COPY_BYTES = 1 << 20
+
+_ODD_PARTS = {"", ".", ".."}
+_ODD = "a part of the name is empty, '.' or '..'"
 
 TMP_DIR = f"{keys.CONTROL_DIR}/tmp"  # noqa: S108  below the root, and private
 TRASH_DIR = f"{keys.CONTROL_DIR}/trash"
@@ -130,6 +139,7 @@ class LocalTree:
         anything else stands there just before the rename, `KeyFailure`, and nothing is changed.
         The race that remains is a write between that look and the rename, some microseconds;
         what it wrote then stands in the trash, since the old file is linked there, not copied.
+        Only a file that is renamed to `key` between the last two system calls is not seen.
         """
         fd = staged.file.fileno()
         os.utime(fd, ns=(mtime_ns, mtime_ns))
@@ -146,25 +156,32 @@ class LocalTree:
                 self._link_to_trash(parent_fd, name, key)
                 os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=parent_fd)
             else:
-                # A link fails where a rename would overwrite a file that came meanwhile.
-                _rename_new(staged.name, tmp_fd, name, parent_fd)
+                taken = "a local file came during the pass; the next one takes it"
+                _rename_new(staged.name, tmp_fd, name, parent_fd, taken)
         # Read back: a file system may keep times more coarsely than it was told.
         status = os.fstat(fd)
         return local_entry(key, status)
 
     def keep_in_trash(self, staged: Staged, key: str) -> None:
-        """Put a staged file into this pass's trash, under `key`."""
+        """Put a staged file into this pass's trash, under `key`.
+
+        It is durable there, name and all: the caller is about to overwrite the only other copy.
+        """
         os.fsync(staged.file.fileno())
+        place = self._trash_place(key)
         with (
             self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
-            self._parent(f"{TRASH_DIR}/{self._pass_id}/{key}", create=True) as (trash_fd, name),
+            self._parent(place, create=True) as (trash_fd, name),
         ):
-            os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=trash_fd)
+            _rename_new(staged.name, tmp_fd, name, trash_fd, _taken_in_trash(place))
+        for folder in keys.parent_chain(place):
+            with self._directory(folder) as fd:
+                os.fsync(fd)
 
     def copy_name(self, entry: LocalEntry, new_key: str) -> bool:
         """Give the file a second name, `new_key`, beside its own; False: that name is taken.
 
-        A link and not a copy, so the version is under both names at every instant.
+        A link, so that it costs nothing; a copy where the file system has no links.
         """
         with (
             self._parent(entry.key, create=False) as (parent_fd, name),
@@ -177,11 +194,24 @@ class LocalTree:
                     name, new_name, src_dir_fd=parent_fd, dst_dir_fd=new_fd, follow_symlinks=False
                 )
             except FileExistsError:
-                return os.path.samestat(
-                    os.stat(name, dir_fd=parent_fd, follow_symlinks=False),
-                    os.stat(new_name, dir_fd=new_fd, follow_symlinks=False),
-                )
+                with suppress(KeyFailure):
+                    # Perhaps it is the name, or the copy, that a killed pass gave it.
+                    return _look(new_fd, new_name, new_key) == entry._replace(key=new_key)
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._copy(entry, new_key)
         return True
+
+    def _copy(self, entry: LocalEntry, new_key: str) -> None:
+        with self.staging() as staged, self.reading(entry) as reading:
+            mode = os.fstat(reading.file.fileno()).st_mode
+            with open(staged.file.fileno(), "wb", closefd=False) as sink:  # noqa: PTH123
+                shutil.copyfileobj(reading.file, sink, _COPY_BYTES)
+            reading.check()
+            self.commit(staged, new_key, None, entry.mtime_ns)
+            os.fchmod(staged.file.fileno(), _permissions(mode))
 
     def flush(self, changed: Iterable[str]) -> None:
         """Make the names of the given keys durable, and of every directory above them.
@@ -192,18 +222,26 @@ class LocalTree:
         trash = f"{TRASH_DIR}/{self._pass_id}/"
         names = [name for key in changed for name in (key, trash + key)]
         for folder in {folder for name in names for folder in keys.parent_chain(name)}:
-            with suppress(FileNotFoundError), self._directory(folder) as fd:
+            # What was removed or replaced since is not what the keys tell of.
+            with suppress(FileNotFoundError, KeyFailure), self._directory(folder) as fd:
                 os.fsync(fd)
 
     def sweep(self) -> None:
-        """Remove what killed passes of this profile left half-written. Only under its lock."""
-        with suppress(FileNotFoundError), self._directory(TMP_DIR) as fd:
+        """Remove what killed passes of this profile left half-written. Only under its lock.
+
+        What cannot be removed is left: those who need the control directory will say why.
+        """
+        with suppress(OSError, KeyFailure), self._directory(TMP_DIR) as fd:
             for name in os.listdir(fd):  # noqa: PTH208  a descriptor, not a path
-                if name.startswith(f"{self._owner}."):
+                # A profile's name may have dots, and so begin with another's.
+                if name.rsplit(".", 2)[0] == self._owner:
                     os.unlink(name, dir_fd=fd)
 
+    def _trash_place(self, key: str) -> str:
+        return f"{TRASH_DIR}/{self._pass_id}/{key}"
+
     def _link_to_trash(self, parent_fd: int, name: str, key: str) -> None:
-        place = f"{TRASH_DIR}/{self._pass_id}/{key}"
+        place = self._trash_place(key)
         with self._parent(place, create=True) as (trash_fd, trash_name):
             try:
                 os.link(
@@ -214,16 +252,18 @@ class LocalTree:
                     follow_symlinks=False,
                 )
             except FileExistsError:
-                raise KeyFailure(f"{place} exists already; this key is done once a pass") from None
+                raise KeyFailure(_taken_in_trash(place)) from None
             except OSError as error:
-                if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+                if error.errno not in _NO_LINKS:
                     raise
-                # No hard links here (FAT, some network shares): the name is free for an instant.
+                # The name is free for an instant.
                 os.rename(name, trash_name, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
 
     @contextmanager
     def _parent(self, key: str, *, create: bool) -> Iterator[tuple[int, str]]:
-        folder, _, name = key.rpartition("/")
+        folder, slash, name = key.rpartition("/")
+        if name in _ODD_PARTS or (slash and not folder):
+            raise KeyFailure(_ODD)
         private = key.startswith(keys.CONTROL_DIR + "/")
         with self._directory(folder, create=create, mode=0o700 if private else 0o777) as fd:
             yield fd, name
@@ -243,8 +283,8 @@ class LocalTree:
 
 
 def _descend(fd: int, name: str, *, create: bool, mode: int) -> int:
-    if name in {"", ".", ".."}:
-        raise KeyFailure("a part of the name is empty, '.' or '..'")
+    if name in _ODD_PARTS:
+        raise KeyFailure(_ODD)
     try:
         return os.open(name, _DIRECTORY, dir_fd=fd)
     except FileNotFoundError:
@@ -276,9 +316,18 @@ def _look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
 def _mode(parent_fd: int, name: str) -> int:
     """Permissions of the version that is replaced: the new one keeps them."""
     try:
-        return stat.S_IMODE(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
+        return _permissions(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         raise KeyFailure("the local file vanished during the pass; the next one takes it") from None
+
+
+def _permissions(mode: int) -> int:
+    """What may be kept: never set-user-ID, since another user's content may bring another owner."""
+    return mode & 0o777
+
+
+def _taken_in_trash(place: str) -> str:
+    return f"{place} exists already; this key is done once a pass"
 
 
 def _create_unique(dir_fd: int, stem: str) -> tuple[str, int]:
@@ -287,14 +336,15 @@ def _create_unique(dir_fd: int, stem: str) -> tuple[str, int]:
     return name, os.open(name, flags, 0o666, dir_fd=dir_fd)
 
 
-def _rename_new(old: str, old_fd: int, new: str, new_fd: int) -> None:
-    """Rename to a name that must be free."""
+def _rename_new(old: str, old_fd: int, new: str, new_fd: int, taken: str) -> None:
+    """Rename to a name that must be free, or else raise `KeyFailure(taken)`."""
     try:
+        # A link fails where a rename would overwrite a file that came meanwhile.
         os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
     except FileExistsError:
-        raise KeyFailure("a local file came during the pass; the next one takes it") from None
+        raise KeyFailure(taken) from None
     except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}:
+        if error.errno not in _NO_LINKS:
             raise
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
     else:

@@ -15,6 +15,7 @@ from ubiops_file_sync.model import (
     BaselineEntry,
     BaselineRow,
     Decision,
+    Direction,
     Intent,
     LocalEntry,
     Loser,
@@ -91,8 +92,6 @@ def plan_actions(
     """
     open_files: list[_OpenFile] = []
     for key, here, there, row in _merge(local, remote, baseline, summary):
-        if there is not None and keys.is_folder_marker(key, there.size):
-            continue
         if here is not None or there is not None:
             clash = _file_above(key, open_files)
             if clash is not None and not clash.reported:
@@ -104,7 +103,8 @@ def plan_actions(
                 continue
             if clash is not None:
                 continue
-            open_files.append(_OpenFile(key))
+            if not key.endswith("/"):
+                open_files.append(_OpenFile(key))
         yield from _verdict(key, here, there, row, policy, now_us, summary)
 
 
@@ -140,6 +140,8 @@ def _verdict(
     summary: PlanSummary,
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
+    if here is None and there is None and base is None:
+        return  # An upload that was begun, came to nothing, and whose file is gone by now.
     if row is not None and row.intent is not None and there is not None:
         decision = _after_crash(here, there, base, row.intent, policy, now_us)
     else:
@@ -149,8 +151,6 @@ def _verdict(
             summary.left[decision.reason] = summary.left.get(decision.reason, 0) + 1
         return
     if decision.verb is not Verb.FORGET:
-        if there is not None and keys.is_folder_marker(key, there.size):
-            return
         refusal = keys.refusal(key)
         if refusal is not None:
             yield Problem(key, refusal)
@@ -168,9 +168,15 @@ def _after_crash(
 ) -> Decision:
     """The verdict on a key that an earlier pass began to upload."""
     ours = recognise(intent, there)
-    if ours is None and here is not None and _may_be_ours(intent, there) and _edited(here, intent):
-        # Whoever's it is, it is older than this edit, whatever the policy says of conflicts; and
-        # since it may be somebody else's, it is kept.
+    if (
+        ours is None
+        and here is not None
+        and policy.direction is not Direction.DOWNLOAD
+        and _may_be_ours(intent, there)
+        and _edited(here, intent)
+    ):
+        # What we sent is older than this edit, whatever the policy says of conflicts; and since
+        # it may be somebody else's after all, it is kept.
         return Decision(Verb.UPLOAD, Reason.CHANGED_LOCAL, Loser.TRASH)
     decision = decide(here, there, ours or base, policy, now_us)
     if ours is not None and decision.reason is Reason.IN_STEP:
@@ -179,8 +185,16 @@ def _after_crash(
 
 
 def _may_be_ours(intent: Intent, remote: RemoteEntry) -> bool:
+    """Whether an upload of which no end is known may have stored this object."""
+    if intent.finished_us is not None:
+        return False  # Then `recognise` knows for sure.
     began = intent.started_us - CLOCK_TOLERANCE_US
     return remote.size == intent.size and remote.created_us >= began
+
+
+def _shown(key: str) -> str:
+    """A key that a report can print, even if it is not valid UTF-8."""
+    return key.rstrip("/").encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _edited(local: LocalEntry, intent: Intent) -> bool:
@@ -220,11 +234,15 @@ def _merge(
 
 
 def _checked(remote: Iterable[RemoteEntry], summary: PlanSummary) -> Iterator[RemoteEntry]:
-    """The listing, counted, as long as it is sorted and free of repeats."""
+    """The listing without folder markers, as long as it is sorted and free of repeats.
+
+    The markers are counted too: they take up room in the pages.
+    """
     last: str | None = None
     for entry in remote:
         if last is not None and entry.key <= last:
             raise KeyOutOfOrder(entry.key)
         last = entry.key
         summary.remote_files += 1
-        yield entry
+        if not keys.is_folder_marker(entry.key, entry.size):
+            yield entry

@@ -1,0 +1,172 @@
+"""Which failures are tried again, how often, and in what words they end."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+
+from bucket.conftest import connect
+from ubiops_file_sync.bucket import digest
+from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, created_us
+from ubiops_file_sync.emulator import BucketServer, Fault, Role
+from ubiops_file_sync.errors import AccessRefused, KeyFailure, KeyUnreachable, RemoteUnreachable
+from ubiops_file_sync.model import RemoteEntry
+
+SIGNED = ("X-Amz-Signature", "Signature=", "sig=", "X-Goog")
+
+
+@pytest.mark.parametrize("kind", ["status", "reset_before", "reset_after", "truncate"])
+def test_five_tries_and_then_the_cause(any_server: BucketServer, kind: str) -> None:
+    fault = any_server.faults.add(Fault("list", kind, times=None, code=503))
+    with pytest.raises(RemoteUnreachable) as caught:
+        list(connect(any_server).pages())
+    assert any_server.faults.fired(fault) == 5
+    assert "profile 'models'" in str(caught.value)
+
+
+@pytest.mark.parametrize(("code", "tries"), [(400, 1), (401, 1), (403, 1), (404, 1), (408, 5)])
+def test_a_refusal_is_not_asked_twice(any_server: BucketServer, code: int, tries: int) -> None:
+    fault = any_server.faults.add(Fault("list", "status", times=None, code=code))
+    with pytest.raises(Exception, match="models"):
+        list(connect(any_server).pages())
+    assert any_server.faults.fired(fault) == tries
+
+
+def test_every_providers_way_to_say_expired_is_understood(
+    bucket: UbiOpsBucket, server: BucketServer
+) -> None:
+    server.put_object("p/a", b"1")
+    server.limits.url_lifetime_s = -10
+    with pytest.raises(KeyUnreachable):
+        bucket.send("b", io.BytesIO(b"1"), 1)
+    with pytest.raises(KeyUnreachable):
+        bucket.fetch(RemoteEntry("a", 1, 1), io.BytesIO())
+    assert bucket.calls.by_endpoint() == {"upload": 5, "download": 5}, "signed anew each time"
+
+
+def test_an_expired_url_is_signed_again(any_server: BucketServer) -> None:
+    any_server.faults.add(Fault(("put", "get_blob"), "status", code=403, times=1))
+    bucket = connect(any_server)
+    bucket.send("a", io.BytesIO(b"1"), 1)
+    assert bucket.calls.by_endpoint() == {"upload": 2}
+    assert any_server.read_object("p/a") == b"1"
+
+
+def test_a_key_that_gets_no_answer_is_a_matter_of_that_key(any_server: BucketServer) -> None:
+    any_server.faults.add(Fault("put", "status", times=None, code=500))
+    with pytest.raises(KeyUnreachable, match="storage provider answered 500"):
+        connect(any_server).send("a", io.BytesIO(b"1"), 1)
+
+
+def test_a_storage_refusal_that_does_not_pass_says_so(any_server: BucketServer) -> None:
+    any_server.faults.add(Fault("put", "status", times=None, code=400))
+    with pytest.raises(KeyFailure, match="may not pass by itself"):
+        connect(any_server).send("a", io.BytesIO(b"1"), 1)
+
+
+def test_a_role_that_may_not_list_is_explained(any_server: BucketServer) -> None:
+    any_server.tokens["restricted"] = Role.RESTRICTED_READER
+    with pytest.raises(AccessRefused, match="may not list the bucket"):
+        list(connect(any_server, token="restricted").pages())
+
+
+def test_a_listing_outside_the_place_is_not_believed(any_server: BucketServer) -> None:
+    body = '{"files": [{"file": "q/a", "size": 1, "time_created": "2024-01-01T00:00:00Z"}]}'
+    any_server.faults.add(Fault("list", "status", code=200, body=body))
+    with pytest.raises(RemoteUnreachable, match="outside 'p/'"):
+        list(connect(any_server).pages())
+
+
+def test_a_listing_that_goes_round_in_a_circle_ends(any_server: BucketServer) -> None:
+    body = '{"files": [], "continuation_token": "again"}'
+    any_server.faults.add(Fault("list", "status", code=200, body=body, times=None))
+    with pytest.raises(RemoteUnreachable, match="circle"):
+        list(connect(any_server).pages())
+
+
+def test_no_token_and_no_signed_url_is_in_any_error_or_log(
+    any_server: BucketServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Invariant I9, with every logger at its most talkative."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "ubiops", "requests"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    bucket = connect(any_server)
+    said = []
+    bucket.send("a", io.BytesIO(b"1"), 1)
+    for fault in (
+        Fault("put", "status", times=5, code=500),
+        Fault("put", "reset_before", times=5),
+        Fault("sign_upload", "reset_after", times=5),
+    ):
+        any_server.faults.add(fault)
+        with pytest.raises(KeyFailure) as caught:
+            bucket.send("a", io.BytesIO(b"1"), 1)
+        said.append(repr(caught.value))
+        any_server.faults.clear()
+    any_server.faults.clear()
+    with pytest.raises(KeyFailure) as caught:
+        bucket.fetch(RemoteEntry("a", 5, 1), io.BytesIO())
+    said.append(repr(caught.value))
+    everything = "\n".join([*said, caplog.text, repr(bucket), repr(vars(bucket))])
+    assert any_server.token not in everything
+    for mark in SIGNED:
+        assert mark not in everything
+
+
+def test_the_servers_own_words_are_passed_on_but_never_its_urls(any_server: BucketServer) -> None:
+    any_server.faults.add(
+        Fault("sign_upload", "status", code=400, body='{"error": "File name is not allowed"}')
+    )
+    with pytest.raises(KeyFailure, match="File name is not allowed"):
+        connect(any_server).send("a", io.BytesIO(b"1"), 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-02-29T12:00:00.123456Z",
+        "2024-02-29T12:00:00.123456+00:00",
+        "2024-02-29T13:00:00.123456+01:00",
+        "2024-02-29T12:00:00.123456",
+        "2024-02-29 12:00:00.123456789Z",
+    ],
+)
+def test_time_created_in_every_form_is_one_time(text: str) -> None:
+    assert created_us(text) == 1_709_208_000_123_456
+
+
+def test_time_created_with_fewer_digits() -> None:
+    assert created_us("2024-02-29T12:00:00Z") == 1_709_208_000_000_000
+    assert created_us("2024-02-29T12:00:00.5Z") == 1_709_208_000_500_000
+
+
+@pytest.mark.parametrize(
+    ("headers", "algorithm"),
+    [
+        ({"etag": '"900150983cd24fb0d6963f7d28e17f72"'}, "md5"),
+        ({"etag": '"900150983cd24fb0d6963f7d28e17f72-3"'}, None),
+        ({"etag": '"0x8D4BCC2E4835CD0"'}, None),
+        (
+            {
+                "etag": '"900150983cd24fb0d6963f7d28e17f72"',
+                "x-amz-server-side-encryption": "aws:kms",
+            },
+            None,
+        ),
+        ({"x-goog-hash": "crc32c=Nks/tw==,md5=kAFQmDzST7DWlj99KOF/cg=="}, "md5"),
+        ({"x-goog-hash": "crc32c=Nks/tw=="}, "crc32c"),
+        ({"content-md5": "kAFQmDzST7DWlj99KOF/cg=="}, "md5"),
+        ({"content-md5": "not base64!"}, None),
+        ({}, None),
+    ],
+)
+def test_the_providers_digest_is_taken_only_where_it_is_one(
+    headers: dict[str, str], algorithm: str | None
+) -> None:
+    found = digest.provider_digest(headers)
+    assert (found.algorithm if found else None) == algorithm
+    if found:
+        assert found.value == digest.digest_of(io.BytesIO(b"abc"), found.algorithm)
