@@ -58,6 +58,11 @@ class Recorder:
         if waiting >= _BATCH or time.monotonic() - self._flushed_at > _LONGEST_WAIT_S:
             self.flush()
 
+    def take_over(self, problems: list[Problem], count: int) -> None:
+        """Begin with the problems that the comparison found: all of them, or the first ones."""
+        self.problems.extend(problems)
+        self.problem_count += count
+
     def report(self, problem: Problem) -> None:
         """Add a problem to the report."""
         self.problem_count += 1

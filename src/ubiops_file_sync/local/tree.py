@@ -206,12 +206,12 @@ class LocalTree:
 
     def _copy(self, entry: LocalEntry, new_key: str) -> None:
         with self.staging() as staged, self.reading(entry) as reading:
-            mode = os.fstat(reading.file.fileno()).st_mode
-            with open(staged.file.fileno(), "wb", closefd=False) as sink:  # noqa: PTH123
+            with open(staged.file.fileno(), "wb", closefd=False) as sink:
                 shutil.copyfileobj(reading.file, sink, _COPY_BYTES)
             reading.check()
-            self.commit(staged, new_key, None, entry.mtime_ns)
+            mode = os.fstat(reading.file.fileno()).st_mode
             os.fchmod(staged.file.fileno(), _permissions(mode))
+            self.commit(staged, new_key, None, entry.mtime_ns)
 
     def flush(self, changed: Iterable[str]) -> None:
         """Make the names of the given keys durable, and of every directory above them.

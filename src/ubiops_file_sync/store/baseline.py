@@ -8,9 +8,11 @@ store uses it.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -76,21 +78,38 @@ class BaselineStore:
         Raises `SafetyHalt` if it speaks of other places than `identity`, `ConfigError` if it
         cannot be used.
         """
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        store = cls(_connect(path, read_only=False), path, read_only=False)
-        store._prepare(identity, create=True)
-        return store
+        try:
+            if not path.exists():
+                _create(path, identity)
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise _unusable(path, error) from error
+        return cls._checked(_connect(path, read_only=False), path, identity, read_only=False)
 
     @classmethod
     def open_read_only(cls, path: Path, identity: Identity) -> Self:
         """The store at `path` for a dry run: nothing is written; none there is an empty one."""
-        if not path.exists():
-            store = cls(sqlite3.connect(":memory:", isolation_level=None), path, read_only=True)
-            store._prepare(identity, create=True)
-            return store
-        store = cls(_connect(path, read_only=True), path, read_only=True)
-        store._prepare(identity, create=False)
+        try:
+            exists = path.exists()
+        except OSError as error:
+            raise _unusable(path, error) from error
+        if exists:
+            db = _connect(path, read_only=True)
+        else:
+            db = sqlite3.connect("", isolation_level=None)
+            _fill(db, identity)
+        return cls._checked(db, path, identity, read_only=True)
+
+    @classmethod
+    def _checked(
+        cls, db: sqlite3.Connection, path: Path, identity: Identity, *, read_only: bool
+    ) -> Self:
+        """The store on an open database that is one, and speaks of these places."""
+        store = cls(db, path, read_only=read_only)
+        try:
+            store._require_same(identity, store._recorded_places())
+        except BaseException:
+            db.close()
+            raise
         return store
 
     def __enter__(self) -> Self:
@@ -99,25 +118,15 @@ class BaselineStore:
     def __exit__(self, *_exc: object) -> None:
         self._db.close()
 
-    def _prepare(self, identity: Identity, *, create: bool) -> None:
-        try:
+    def _recorded_places(self) -> dict[str, str]:
+        with self._usable():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0 and create:
-                with self._db:
-                    self._db.execute("BEGIN IMMEDIATE")
-                    for statement in _SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif version > SCHEMA_VERSION:
+            if version > SCHEMA_VERSION:
                 raise ConfigError(
                     f"{self._path} was written by a newer version of ubiops-file-sync; use that "
                     "version, or move the file away to begin anew (no file is lost by that)"
                 )
-            recorded = dict(self._db.execute("SELECT name, value FROM meta"))
-        except sqlite3.DatabaseError as error:
-            raise _unusable(self._path, error) from error
-        self._require_same(identity, recorded)
+            return dict(self._db.execute("SELECT name, value FROM meta"))
 
     def _require_same(self, identity: Identity, recorded: dict[str, str]) -> None:
         moved = {
@@ -143,12 +152,10 @@ class BaselineStore:
         """Everything recorded, sorted by key; read in blocks, so that no lock is held between."""
         after = ""
         while True:
-            try:
+            with self._usable():
                 block = self._db.execute(
                     _NEXT_ROWS, {"after": after, "rows": _PAGE_ROWS}
                 ).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise _unusable(self._path, error) from error
             for key, size, mtime, created, sent, sent_mtime, started, finished in block:
                 yield BaselineRow(
                     key,
@@ -168,21 +175,18 @@ class BaselineStore:
     ) -> None:
         """Write what really happened, in one transaction. A key in step has no intent any more."""
         in_step, begun, gone = list(in_step), list(begun), [(key,) for key in forgotten]
-        try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?)", in_step)
-                self._db.executemany("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?)", begun)
-                self._db.executemany("DELETE FROM baseline WHERE key = ?", gone)
-                self._db.executemany(
-                    "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
-                )
-        except sqlite3.DatabaseError as error:
-            raise _unusable(self._path, error) from error
+        with self._usable(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?)", in_step)
+            self._db.executemany("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?)", begun)
+            self._db.executemany("DELETE FROM baseline WHERE key = ?", gone)
+            self._db.executemany(
+                "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
+            )
 
     def drop_intents(self) -> None:
         """Forget the uploads of earlier passes: the plan that was just made has heeded them."""
-        with self._db:
+        with self._usable(), self._db:
             self._db.execute("DELETE FROM intent")
 
     def pending(self) -> Iterator[Intent]:
@@ -212,7 +216,7 @@ class BaselineStore:
         """
         if self._read_only:
             return
-        with self._db:
+        with self._usable(), self._db:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def noted(self, name: str) -> str | None:
@@ -220,18 +224,98 @@ class BaselineStore:
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _unusable(self._path, error) from error
+
+
+def _create(path: Path, identity: Identity) -> None:
+    """Make an empty store under another name and rename it: what stands at `path` is whole.
+
+    A file without content there is then a damaged one, and not a beginning that was killed.
+    A journal whose database was moved away must go: SQLite would play it back into the new one.
+    """
+    new = path.with_name(f"{path.name}.new")
+    for leftover in (new, _journal(new), _journal(path)):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with closing(_connect(new, read_only=False)) as db:
+        _fill(db, identity)
+    new.rename(path)
+
+
+def _fill(db: sqlite3.Connection, identity: Identity) -> None:
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
         db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
         db.execute("PRAGMA synchronous = FULL")
-    except sqlite3.DatabaseError as error:
+        if read_only and _was_cut_short(db):
+            db.close()
+            return _recovered_copy(path)
+    except (OSError, sqlite3.DatabaseError) as error:
         raise _unusable(path, error) from error
     return db
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> ConfigError:
+def _was_cut_short(db: sqlite3.Connection) -> bool:
+    """Whether a killed writer left a transaction that whoever reads must take back first."""
+    try:
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK
+    return False
+
+
+def _recovered_copy(path: Path) -> sqlite3.Connection:
+    """A private copy of the store, as it was before the transaction that was cut short.
+
+    Taking it back in place would be a write, which a dry run must not do (invariant I8).
+    """
+    journal = _journal(path)
+    with tempfile.TemporaryDirectory(prefix="ubiops-file-sync-") as folder:
+        copy = Path(folder) / "state"
+        while True:
+            before = _stamp(journal)
+            if before is None:
+                return _connect(path, read_only=True)  # A pass has begun, and taken it back.
+            with suppress(FileNotFoundError):
+                shutil.copyfile(journal, _journal(copy))
+                shutil.copyfile(path, copy)
+            if _stamp(journal) == before:
+                break
+        db = sqlite3.connect("", isolation_level=None)
+        with closing(sqlite3.connect(copy)) as recovered:
+            recovered.backup(db)
+    return db
+
+
+def _journal(path: Path) -> Path:
+    """Where SQLite keeps the journal of the database `path`."""
+    return path.with_name(f"{path.name}-journal")
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Something that is another once the file was written anew; None: there is no file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _unusable(path: Path, error: Exception) -> ConfigError:
     return ConfigError(
         f"the recorded state {path} cannot be used ({error}). Nothing was changed. If the disk is "
         "full or the folder read-only, mend that; if the file is damaged, move it away: the next "

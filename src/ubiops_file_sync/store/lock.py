@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,8 +38,9 @@ def profile_lock(state_dir: Path, profile: str) -> Iterator[None]:
                 "; wait for it to end, or stop it, and run this again"
             ) from None
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()} since {since}\n".encode(), 0)
+        with suppress(OSError):  # A full disk; the lock itself needs no room.
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"process {os.getpid()} since {since}\n".encode(), 0)
         yield
     finally:
         os.close(fd)

@@ -1,0 +1,122 @@
+"""Performing: the actions of a complete plan, and learning what the bucket stored."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ubiops_file_sync.bucket import Bucket
+from ubiops_file_sync.compare import Plan
+from ubiops_file_sync.errors import RemoteError
+from ubiops_file_sync.execute import Executor, run_all
+from ubiops_file_sync.model import (
+    Action,
+    BaselineEntry,
+    Intent,
+    Outcome,
+    PlanSummary,
+    RemoteEntry,
+    Verb,
+)
+from ubiops_file_sync.plan import recognise
+from ubiops_file_sync.progress import Progress
+from ubiops_file_sync.record import Recorder
+from ubiops_file_sync.store import BaselineStore, Spool
+
+_INTENT_BLOCK = 200
+"""Uploads whose intents are written in one transaction, before the first of them begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """The second half of a pass, in the thread that owns the store."""
+
+    plan: Plan
+    executor: Executor
+    store: BaselineStore
+    recorder: Recorder
+    progress: Progress
+    workers: int
+
+    def act(self) -> None:
+        """Run every action. Whatever happens, what was done is recorded."""
+        self.recorder.take_over(self.plan.problems, self.plan.problem_count)
+        self.progress.planned(self.plan.summary)
+        self.store.drop_intents()
+        try:
+            with Spool() as fresh:
+                self._run_all(fresh)
+                self._run_fresh(fresh)
+        finally:
+            self.recorder.flush()
+
+    def _run_all(self, fresh: Spool) -> None:
+        def take(outcome: Outcome) -> None:
+            if outcome.deferred:
+                fresh.add(outcome.action)
+            else:
+                self._take(outcome)
+
+        actions = self._with_intents(self.plan.spool.actions())
+        run_all(actions, self.executor.run, self.workers, take)
+
+    def _run_fresh(self, fresh: Spool) -> None:
+        """Files that were too young: wait until the youngest has come to rest, and look again."""
+        summary = PlanSummary()
+        fresh.sum_up(summary)
+        if not summary.action_count:
+            return
+        self.recorder.flush()
+        settle_s = self.executor.settle_ns / 1e9
+        self.progress.settling(summary.action_count, settle_s)
+        time.sleep(settle_s)
+        run_all(fresh.actions(), self.executor.run_settled, self.workers, self._take)
+
+    def _take(self, outcome: Outcome) -> None:
+        self.recorder.take(outcome)
+        self.progress.did(outcome)
+
+    def _with_intents(self, actions: Iterator[Action]) -> Iterator[Action]:
+        """The actions, each upload's intent on disk before it is handed out (I5)."""
+        while block := list(itertools.islice(actions, _INTENT_BLOCK)):
+            now_us = self.executor.now_ns() // 1000
+            begun = [
+                Intent(action.key, action.local.size, action.local.mtime_ns, now_us, None)
+                for action in block
+                if action.verb is Verb.UPLOAD and action.local is not None
+            ]
+            if begun:
+                self.store.record(begun=begun)
+            yield from block
+
+    def confirm(self, bucket: Bucket) -> None:
+        """Learn the `time_created` of what was uploaded, by the cheaper way (I10).
+
+        An upload that is not seen, or not surely ours, keeps its intent for the next pass.
+        """
+        uploads = self.store.count_pending()
+        if not uploads:
+            return
+        self.progress.confirming(uploads)
+        try:
+            if self.plan.summary.confirm_calls(uploads) >= uploads:
+                found = (bucket.get(intent.key) for intent in self.store.pending())
+                self._record_ours([entry for entry in found if entry])
+                return
+            for page in bucket.pages():
+                self._record_ours(page)
+        except RemoteError as error:
+            # All is stored; only when it was is not known. The next pass recognises it.
+            self.recorder.notes.append(f"what the bucket stored was not asked to the end: {error}")
+
+    def _record_ours(self, entries: list[RemoteEntry]) -> None:
+        """Record those of the entries that are surely uploads of this pass."""
+        ours: list[BaselineEntry] = []
+        for entry in entries:
+            intent = self.store.pending_for(entry.key)
+            baseline = None if intent is None else recognise(intent, entry)
+            if baseline is not None:
+                ours.append(baseline)
+        self.store.record(in_step=ours)

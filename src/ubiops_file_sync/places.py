@@ -1,0 +1,112 @@
+"""The three places of a pass, opened and checked: the local root, the bucket, the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ubiops_file_sync.bucket import Bucket
+from ubiops_file_sync.bucket.problems import Place
+from ubiops_file_sync.bucket.retry import RetryPolicy
+from ubiops_file_sync.config import Profile
+from ubiops_file_sync.errors import SafetyHalt
+from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.model import Direction
+from ubiops_file_sync.store import BaselineStore, Identity
+
+
+def state_path(state_dir: Path, profile: Profile) -> Path:
+    """The file of a profile's baseline."""
+    return state_dir / f"{profile.name}.sqlite"
+
+
+def identity(profile: Profile) -> Identity:
+    """The two places that the profile's baseline speaks of."""
+    return Identity(
+        local_dir=str(profile.local_dir),
+        api_host=profile.api_host,
+        project=profile.project,
+        bucket=profile.bucket,
+        bucket_dir=profile.bucket_dir,
+    )
+
+
+@contextmanager
+def open_bucket(
+    profile: Profile, env: Mapping[str, str], retries: RetryPolicy | None
+) -> Iterator[Bucket]:
+    """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
+    # Late, so that a command that asks nothing of UbiOps need not load its SDK.
+    from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
+
+    token = profile.read_token(env).get_secret_value()
+    place = Place(
+        profile=profile.name,
+        api_host=profile.api_host,
+        project=profile.project,
+        bucket=profile.bucket,
+        prefix=profile.prefix,
+        token_source=profile.token_source,
+    )
+    bucket = UbiOpsBucket(place, token, profile.workers, retries)
+    try:
+        yield bucket
+    finally:
+        bucket.close()
+
+
+def open_root(
+    stack: ExitStack, profile: Profile, pass_id: str, store: BaselineStore
+) -> LocalTree | None:
+    """The local root, closed with `stack`; None: it is not there yet, and a first pass makes it.
+
+    Raises `SafetyHalt` if it cannot be used, or is missing and must not be made.
+    """
+    if profile.local_dir.exists():
+        return _opened(stack, profile, pass_id)
+    _require_first_pass(profile, store)
+    return None
+
+
+def make_root(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
+    """A new local root, for the first pass."""
+    profile.local_dir.mkdir(exist_ok=True)
+    return _opened(stack, profile, pass_id)
+
+
+def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
+    start = f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be "
+    try:
+        tree = stack.enter_context(LocalTree(profile.local_dir, profile.name, pass_id))
+    except OSError as error:
+        raise SafetyHalt(
+            f"{start}read ({(error.strerror or '').lower()}). Nothing was changed; make it a "
+            "folder that this user may read, and run it again"
+        ) from error
+    if profile.direction is not Direction.UPLOAD and not tree.is_writable():
+        raise SafetyHalt(
+            f"{start}written to, which `direction: {profile.direction}` needs. Nothing was "
+            "changed; give this user the right to write, or set `direction: upload`"
+        )
+    return tree
+
+
+def _require_first_pass(profile: Profile, store: BaselineStore) -> None:
+    """A root that is missing is made only if it never was there, and its parent is.
+
+    An unmounted disk, or a folder that was moved, must not look like deleted files.
+    """
+    root = profile.local_dir
+    start = f"profile {profile.name!r}: `local_dir` {root}"
+    if profile.direction is Direction.UPLOAD or not root.parent.is_dir():
+        raise SafetyHalt(
+            f"{start} does not exist. Nothing was changed. Create it (mkdir -p {root}) or correct "
+            "`local_dir`, and run it again"
+        )
+    if next(store.rows(), None) is not None:
+        raise SafetyHalt(
+            f"{start} is missing, but files were in step there. Is its disk mounted? Nothing was "
+            f"changed. If the folder is gone for good, create an empty one (mkdir {root}) and run "
+            "it again: all is fetched anew"
+        )
