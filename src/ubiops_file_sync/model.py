@@ -44,6 +44,21 @@ class Deletions(StrEnum):
     BOTH = "both"
 
 
+class Expired(StrEnum):
+    """What becomes of a file whose object the bucket's ttl has taken."""
+
+    REUPLOAD = "reupload"
+    LEAVE = "leave"
+
+
+class Symlinks(StrEnum):
+    """What becomes of symbolic links below the root."""
+
+    SKIP = "skip"
+    FOLLOW = "follow"
+    """Within the root only, and never in a circle."""
+
+
 class LocalEntry(NamedTuple):
     """A regular file below the root, as `lstat` tells of it."""
 
@@ -124,6 +139,10 @@ class Verb(StrEnum):
     """Both sides hold the same content already: only the baseline is written."""
     FORGET = "forget"
     """Both sides lost the key: only the baseline is written."""
+    DELETE_LOCAL = "delete-local"
+    """Move the local file to the trash."""
+    DELETE_REMOTE = "delete-remote"
+    """Download the object into the trash, then delete it."""
 
 
 class Loser(StrEnum):
@@ -154,6 +173,11 @@ class Reason(StrEnum):
     CONFLICT_LOCAL = "changed on both sides; the local file wins"
     CONFLICT_REMOTE = "changed on both sides; the bucket's file wins"
     DESTINATION_CHANGED = "the side being written to changed; the source wins"
+    DELETED_LOCAL = "deleted here; `deletions` carries that to the bucket"
+    DELETED_REMOTE = "deleted in the bucket; `deletions` carries that here"
+    EXPIRED = "expired in the bucket by its ttl, which is no deletion; sent again"
+    EXPIRED_LEFT = "expired in the bucket by its ttl, which is no deletion; `expired` leaves it"
+    REFRESH = "about to expire in the bucket; `refresh_before` sends it again"
     RECORDED_LATE = "the same on both sides; an earlier pass ended before recording it"
     GONE = "gone from both sides"
     IN_STEP = "in step"

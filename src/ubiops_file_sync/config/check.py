@@ -16,12 +16,16 @@ from ubiops_file_sync.config.models import (
     TOKEN_SETTINGS,
     Profile,
     Settings,
+    Trash,
     default_state_dir,
 )
+from ubiops_file_sync.config.overlap import overlaps
 from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
 _PROFILE_SETTINGS = tuple(name for name in Profile.model_fields if name != "name")
+_INNER = {"trash": tuple(Trash.model_fields)}
+"""Settings that have settings of their own."""
 _EMPTY = "is empty; give it a value or remove the line"
 _INHERITED = ("api_host", *TOKEN_SETTINGS)
 """Settings that may stand at the top of the file for all profiles."""
@@ -69,9 +73,11 @@ class FileCheck:
         }
         if self._has_no_profiles():
             self._fault(("profiles",), "there are none; add one with local_dir and project")
+        checked = {name: profile for name, profile in profiles.items() if profile is not None}
+        for name, message in overlaps(checked):
+            self._fault(("profiles", name), message)
         if self._faults or head is None:
             raise config_error(str(self._path), self._faults)
-        checked = {name: profile for name, profile in profiles.items() if profile is not None}
         return Settings(
             state_dir=head.state_dir or default_state_dir(env),
             timezone=head.timezone,
@@ -152,10 +158,11 @@ class FileCheck:
             if not complaint["loc"]:
                 continue  # the count of tokens, which is told with its line elsewhere
             key = str(complaint["loc"][0])
-            place = path if key == "name" else (*path, key)
+            place = path if key == "name" else (*path, *map(str, complaint["loc"]))
             is_ours = key in own or key == "name" or complaint["type"] == "missing"
             if is_ours and place not in self._document.unreadable:
-                self._fault(place, _in_words(complaint, key, known))
+                inner = _INNER.get(key) if len(complaint["loc"]) > 1 else None
+                self._fault(place, _in_words(complaint, place[-1], inner or known))
 
     def _token_warnings(self) -> Iterator[str]:
         if self._is_private:
@@ -187,6 +194,17 @@ def cleartext_warnings(profiles: Mapping[str, Profile]) -> list[str]:
     ]
 
 
+_LINES_WANTED = "must hold 'key: value' lines; see the example configurations"
+_BY_KIND = {
+    "greater_than_equal": "is too small; write at least {ge}",
+    "less_than_equal": "is too large; write at most {le}",
+    "tuple_type": "must be a list; write '- ' before each item, or [a, b]",
+    "model_type": _LINES_WANTED,
+    "dict_type": _LINES_WANTED,
+    "int_type": "must be a whole number; write it without quotes",
+}
+
+
 def _in_words(complaint: ErrorDetails, key: str, known: tuple[str, ...]) -> str:
     """What is wrong and what to do. Looks at the input's type, and never repeats its value."""
     kind, context = complaint["type"], complaint.get("ctx", {})
@@ -203,12 +221,8 @@ def _in_words(complaint: ErrorDetails, key: str, known: tuple[str, ...]) -> str:
         close = nearest(value, _words(context["expected"])) if isinstance(value, str) else None
         hint = f"; did you mean {close}?" if close else "; choose one of them"
         return f"must be {context['expected']}{hint}"
-    if kind == "greater_than_equal":
-        return f"is too small; write at least {context['ge']}"
-    if kind == "less_than_equal":
-        return f"is too large; write at most {context['le']}"
-    if kind == "int_type":
-        return "must be a whole number; write it without quotes"
+    if kind in _BY_KIND:
+        return _BY_KIND[kind].format_map(context)
     return _wrong_type(value)
 
 

@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from ubiops_file_sync.config.faults import looks_like_token, nearest
-from ubiops_file_sync.config.quantities import parse_duration
-from ubiops_file_sync.model import Deletions
+from ubiops_file_sync.config.quantities import parse_duration, parse_limit, parse_size
+from ubiops_file_sync.keys import refusal
 
 DEFAULT_API_HOST = "https://api.ubiops.com/v2.1"
 API_VERSION = "v2.1"
@@ -146,11 +146,30 @@ def clean_token(text: str) -> str:
     return bare
 
 
-def refuse_deletions(value: Deletions) -> Deletions:
-    """`none`, and nothing else, for as long as the engine carries no deletions over."""
-    if value is not Deletions.NONE:
-        raise ValueError("this version does not delete anything; leave it 'none'")
-    return value
+def _check_pattern(text: str) -> str:
+    """One gitignore rule."""
+    from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
+
+    if not text.strip() or "\n" in text or "\0" in text:
+        raise ValueError("is empty or has a line break in it; write one gitignore pattern a line")
+    try:
+        GitIgnoreBasicPattern(text)
+    except ValueError:
+        raise ValueError("is not a gitignore pattern; see 'man gitignore'") from None
+    return text
+
+
+def _check_file_name(name: str) -> str:
+    if not name.strip() or "/" in name or name in {".", ".."} or "\0" in name:
+        raise ValueError("must be the plain name of a file, such as _SUCCESS, without any '/'")
+    return name
+
+
+def _check_key(key: str) -> str:
+    trouble = refusal(key)
+    if trouble is not None:
+        raise ValueError("must be the path of a file below local_dir, such as .mounted")
+    return key
 
 
 def normalise_api_host(text: str) -> str:
@@ -206,7 +225,12 @@ Schedule = Annotated[str, AfterValidator(_check_schedule)]
 TimeZone = Annotated[str, AfterValidator(_check_timezone)]
 VariableName = Annotated[str, AfterValidator(_check_variable_name)]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
-SupportedDeletions = Annotated[Deletions, AfterValidator(refuse_deletions)]
 Workers = Annotated[int, Field(strict=True, ge=1, le=64)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Limit = Annotated[str, BeforeValidator(parse_limit)]
+Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]
+FileName = Annotated[str, AfterValidator(_check_file_name)]
+Key = Annotated[str, AfterValidator(_check_key)]
+Days = Annotated[int, Field(strict=True, ge=0, le=36_500)]
 ApiHost = Annotated[str, AfterValidator(normalise_api_host)]

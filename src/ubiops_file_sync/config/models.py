@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from ubiops_file_sync.config import fields
 from ubiops_file_sync.config.faults import nearest
 from ubiops_file_sync.errors import ConfigError, UsageError
-from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction
+from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction, Expired, Symlinks
 
 DEFAULT_TOKEN_ENV = "UBIOPS_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_SETTINGS = ("token", "token_env", "token_file")
@@ -43,6 +43,16 @@ def default_state_dir(env: Mapping[str, str] | None = None) -> Path:
     return platformdirs.user_state_path("ubiops-file-sync")
 
 
+class Trash(BaseModel):
+    """How long versions that were replaced or deleted are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    keep_days: fields.Days = 30
+    max_size: fields.Size = 10 * 1024**3
+    """Bytes; the oldest passes go first."""
+
+
 class Profile(BaseModel):
     """One local directory and one place in a bucket that are kept in step."""
 
@@ -60,7 +70,32 @@ class Profile(BaseModel):
     """When a service passes over the profile: cron fields, a sixth one counting seconds."""
     direction: Direction = Direction.TWO_WAY
     conflict: ConflictPolicy = ConflictPolicy.NEWER_WINS
-    deletions: fields.SupportedDeletions = Deletions.NONE
+    deletions: Deletions = Deletions.NONE
+    max_delete: fields.Limit = "50%"
+    """Most files that one pass may delete on a side: a number, or a share of the files there.
+    Ten are always allowed where it is a share."""
+    expired: Expired = Expired.REUPLOAD
+    """What becomes of a file whose object the bucket's ttl has taken."""
+    refresh_before: fields.Seconds | None = None
+    """Seconds before an object's expiry at which it is uploaded again; None: never."""
+    trash: Trash = Trash()
+    include: fields.Patterns = ()
+    """gitignore patterns; if there are any, nothing else is synchronised."""
+    exclude: fields.Patterns = ()
+    """gitignore patterns of what is not synchronised."""
+    min_size: fields.Size | None = None
+    max_size: fields.Size | None = None
+    max_age: fields.Seconds | None = None
+    """Seconds since the last change; what is older is not synchronised."""
+    symlinks: Symlinks = Symlinks.SKIP
+    ready_file: fields.FileName | None = None
+    """A directory is uploaded only once a file of this name stands in it."""
+    marker: fields.Key | None = None
+    """A file below the root without which no pass runs: it proves that the disk is mounted."""
+    min_free: fields.Size = 0
+    """Bytes that must stay free on the root's file system."""
+    max_skew: fields.Seconds = 600.0
+    """Seconds between the two clocks beyond which no times are compared."""
     workers: fields.Workers = 16
     """Files that travel at the same time."""
     settle: fields.Seconds = 2.0

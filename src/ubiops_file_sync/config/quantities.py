@@ -1,4 +1,4 @@
-"""Amounts as people write them: `2s`, `5m`, `1w`."""
+"""Amounts as people write them: `2s`, `5m`, `1w`; `10GiB`; `50%`."""
 
 from __future__ import annotations
 
@@ -33,3 +33,44 @@ def parse_duration(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e15:
         return float(value)
     raise ValueError(_MALFORMED)
+
+
+_MALFORMED_SIZE = "is not a size; write 500kB, 20MiB, 10GiB or a number of bytes"
+
+
+def parse_size(value: object) -> int:
+    """Bytes, from a number of them or from text such as `500kB`, `20MiB`, `10GiB`.
+
+    Raises ValueError, which does not repeat the value, for anything else.
+    """
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        # A bool is an int to Python.
+        plain = str(value).lower() if isinstance(value, bool) else value
+        size = int(TypeAdapter(ByteSize).validate_python(plain))
+    except ValidationError:
+        raise ValueError(_MALFORMED_SIZE) from None
+    if not 0 <= size < 2**63:
+        raise ValueError(_MALFORMED_SIZE)
+    return size
+
+
+_MALFORMED_LIMIT = "is not a limit; write a number of files such as 100, or a share such as '50%'"
+_PERCENT = re.compile(r"([0-9]{1,3})(?:\.0)? ?%", re.ASCII)
+
+
+def parse_limit(value: object) -> str:
+    """A number of files (`100`) or a share of them (`50%`), in its plain form.
+
+    Raises ValueError, which does not repeat the value, for anything else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return str(value)
+    if isinstance(value, str):
+        percent = _PERCENT.fullmatch(value.strip())
+        if percent and int(percent[1]) <= 100:
+            return f"{int(percent[1])}%"
+        if value.strip().isascii() and value.strip().isdigit():
+            return str(int(value))
+    raise ValueError(_MALFORMED_LIMIT)

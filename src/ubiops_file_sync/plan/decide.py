@@ -15,7 +15,9 @@ from ubiops_file_sync.model import (
     BaselineEntry,
     ConflictPolicy,
     Decision,
+    Deletions,
     Direction,
+    Expired,
     LocalEntry,
     Loser,
     Reason,
@@ -26,14 +28,34 @@ from ubiops_file_sync.model import (
 DAY_US = 86_400_000_000
 
 
+def _no_ttl() -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a profile wants, as far as deciding goes."""
 
     direction: Direction = Direction.TWO_WAY
     conflict: ConflictPolicy = ConflictPolicy.NEWER_WINS
+    deletions: Deletions = Deletions.NONE
+    expired: Expired = Expired.REUPLOAD
+    ttl_us: Callable[[], int | None] = _no_ttl
+    """The bucket's ttl in microseconds; None: it has none. Asked only where a rule needs it,
+    since the answer costs an API call."""
+    refresh_before_us: int | None = None
+    """How long before its expiry an object is sent again; None: never."""
     skew_us: int = 0
     """How far the local clock is ahead of the bucket's, in microseconds."""
+    max_skew_us: int = 600_000_000
+    """Skew beyond which the two clocks are not compared: newer-wins then keeps both versions."""
+
+    @property
+    def settles_conflicts_by(self) -> ConflictPolicy:
+        """The conflict policy as the clocks allow it."""
+        if self.conflict is ConflictPolicy.NEWER_WINS and abs(self.skew_us) > self.max_skew_us:
+            return ConflictPolicy.KEEP_BOTH
+        return self.conflict
 
 
 class _State(Enum):
@@ -52,8 +74,17 @@ class _Case:
 
     local: LocalEntry | None
     remote: RemoteEntry | None
+    base: BaselineEntry | None
     policy: Policy
     now_us: int
+
+    def us_to_expiry(self) -> int | None:
+        """Microseconds until the object that was in step expires; None: it never does."""
+        ttl_us = self.policy.ttl_us()
+        if ttl_us is None or self.base is None:
+            return None
+        server_now_us = self.now_us - self.policy.skew_us
+        return self.base.created_us + ttl_us - server_now_us
 
 
 def decide(
@@ -68,7 +99,7 @@ def decide(
     At least one of the three entries is not None, and all that are given carry the same key.
     `now_us` is the local clock in microseconds since the epoch.
     """
-    case = _Case(local, remote, policy, now_us)
+    case = _Case(local, remote, base, policy, now_us)
     return _TABLE[_local_state(local, base), _remote_state(remote, base)](case)
 
 
@@ -147,18 +178,20 @@ def _contest(case: _Case, if_local: Reason, if_remote: Reason) -> Decision:
         return Decision(None, Reason.DESTINATION_NEWER)
     if verb is Verb.DOWNLOAD and policy.direction is Direction.UPLOAD:
         return Decision(None, Reason.DESTINATION_NEWER)
-    loser = Loser.RENAME if policy.conflict is ConflictPolicy.KEEP_BOTH else Loser.TRASH
+    keep_both = policy.settles_conflicts_by is ConflictPolicy.KEEP_BOTH
+    loser = Loser.RENAME if keep_both else Loser.TRASH
     reason = if_local if verb is Verb.UPLOAD else if_remote
     return Decision(verb, reason, loser, compare=one_size)
 
 
 def _local_wins(case: _Case, local: LocalEntry, remote: RemoteEntry) -> bool:
     policy = case.policy
-    if policy.conflict is ConflictPolicy.LOCAL_WINS:
+    settled_by = policy.settles_conflicts_by
+    if settled_by is ConflictPolicy.LOCAL_WINS:
         return True
-    if policy.conflict is ConflictPolicy.REMOTE_WINS:
+    if settled_by is ConflictPolicy.REMOTE_WINS:
         return False
-    if policy.conflict is ConflictPolicy.KEEP_BOTH and policy.direction is not Direction.TWO_WAY:
+    if settled_by is ConflictPolicy.KEEP_BOTH and policy.direction is not Direction.TWO_WAY:
         # Nothing is lost by a rename, so the source's version takes the name.
         return policy.direction is Direction.UPLOAD
     return _local_is_newer(local.mtime_ns // 1000, remote.created_us + policy.skew_us, case.now_us)
@@ -180,8 +213,47 @@ def _tells_something(time_us: int, now_us: int) -> bool:
     return 0 < time_us <= now_us + DAY_US
 
 
-def _in_step(_case: _Case) -> Decision:
+def _in_step(case: _Case) -> Decision:
+    refresh_us = case.policy.refresh_before_us
+    if refresh_us is not None:
+        left_us = case.us_to_expiry()
+        if left_us is not None and left_us <= refresh_us:
+            return _push(Reason.REFRESH)(case)
     return Decision(None, Reason.IN_STEP)
+
+
+def _local_vanished(case: _Case) -> Decision:
+    carried = case.policy.deletions in {Deletions.TO_BUCKET, Deletions.BOTH}
+    if carried and case.policy.direction is not Direction.DOWNLOAD:
+        return Decision(Verb.DELETE_REMOTE, Reason.DELETED_LOCAL)
+    return _pull(Reason.LOST_LOCAL)(case)
+
+
+def _remote_vanished(case: _Case) -> Decision:
+    carried = case.policy.deletions in {Deletions.TO_LOCAL, Deletions.BOTH}
+    carried = carried and case.policy.direction is not Direction.UPLOAD
+    leaves = case.policy.expired is Expired.LEAVE
+    # The ttl is asked only where the answer makes a difference.
+    if (carried or leaves) and _has_expired(case):
+        if leaves:
+            return Decision(None, Reason.EXPIRED_LEFT)
+        return _push(Reason.EXPIRED)(case)
+    if carried:
+        return Decision(Verb.DELETE_LOCAL, Reason.DELETED_REMOTE)
+    return _push(Reason.LOST_REMOTE)(case)
+
+
+def _has_expired(case: _Case) -> bool:
+    """Whether the ttl explains that the object is gone (I3: expiry never deletes a local file).
+
+    Providers sweep by the day and not by the second, so the last stretch before the expiry counts
+    as after it: taking a deletion for an expiry costs an upload, the other error costs a file.
+    """
+    left_us = case.us_to_expiry()
+    ttl_us = case.policy.ttl_us()
+    if left_us is None or ttl_us is None:
+        return False
+    return left_us <= min(DAY_US, ttl_us // 7)
 
 
 def _forget(_case: _Case) -> Decision:
@@ -197,8 +269,8 @@ _TABLE: dict[tuple[_State, _State], Callable[[_Case], Decision]] = {
     (_State.CHANGED, _State.UNCHANGED): _local_alone_changed,
     (_State.UNCHANGED, _State.CHANGED): _remote_alone_changed,
     (_State.CHANGED, _State.CHANGED): _both_changed,
-    (_State.MISSING, _State.UNCHANGED): _pull(Reason.LOST_LOCAL),
-    (_State.UNCHANGED, _State.MISSING): _push(Reason.LOST_REMOTE),
+    (_State.MISSING, _State.UNCHANGED): _local_vanished,
+    (_State.UNCHANGED, _State.MISSING): _remote_vanished,
     (_State.MISSING, _State.CHANGED): _pull(Reason.EDIT_BEATS_DELETE_REMOTE),
     (_State.CHANGED, _State.MISSING): _push(Reason.EDIT_BEATS_DELETE_LOCAL),
     (_State.MISSING, _State.MISSING): _forget,

@@ -1,0 +1,81 @@
+"""The command line: what is asked for, and how the answer looks. Nothing is decided here.
+
+A module a group of commands; this one joins them and turns exceptions into exit codes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.passes import plan, reconcile
+from ubiops_file_sync.cli.serve import demo, serve_bucket
+from ubiops_file_sync.errors import SyncError, UsageError
+
+EXIT_INTERRUPTED = 130
+
+_EPILOG = """\b
+Examples:
+  ubiops-file-sync demo                      a story on an embedded bucket server
+  ubiops-file-sync plan                      what a pass would do, and why
+  ubiops-file-sync reconcile                 one pass over every profile
+  ubiops-file-sync reconcile models --json   one pass over one, for a program to read
+
+\b
+Exit codes: 0 in step, 1 some files failed (tried again next pass), 2 usage, 3 UbiOps
+unreachable or token refused, 4 safety halt, 5 profile busy, 78 configuration.
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="ubiops-file-sync")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The YAML file. Default: $UBIOPS_FILE_SYNC_CONFIG, ./ubiops-file-sync.yaml, the XDG "
+    "config folder, /etc/ubiops-file-sync/config.yaml; else environment variables alone.",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """Keeps local directories and UbiOps buckets in step."""
+    context.obj = config
+
+
+for _command in (reconcile, plan, serve_bucket, demo):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; the process ends with one of the documented exit codes."""
+    sys.exit(_code_of(lambda: cli.main(standalone_mode=False)))
+
+
+def _code_of(command: Callable[[], Any]) -> int:
+    """Run a command. No traceback reaches a user, unless UBIOPS_FILE_SYNC_DEBUG asks for it."""
+    try:
+        command()
+    except SyncError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was done until now is recorded", err=True)
+        return EXIT_INTERRUPTED
+    except Exception as error:  # the last resort: a bug, and said to be one
+        if os.environ.get("UBIOPS_FILE_SYNC_DEBUG"):
+            raise
+        click.echo(
+            f"error: a bug in ubiops-file-sync ({type(error).__name__}). What was done until now "
+            "is recorded. Set UBIOPS_FILE_SYNC_DEBUG=1 to see where, and please report it",
+            err=True,
+        )
+        return 1
+    return 0

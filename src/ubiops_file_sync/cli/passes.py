@@ -1,0 +1,138 @@
+"""`reconcile` and `plan`: passes over profiles, done or only shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ubiops_file_sync.errors import SyncError
+
+EXIT_SOMETHING_TO_DO = 10
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ubiops-file-sync reconcile
+  ubiops-file-sync reconcile models datasets
+  ubiops-file-sync reconcile --dry-run
+"""
+)
+@click.argument("profiles", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def reconcile(
+    config: Path | None, profiles: tuple[str, ...], *, dry_run: bool, as_json: bool
+) -> None:
+    """Bring PROFILES (default: all) in step: one pass over each."""
+    _each_profile(config, profiles, as_json=as_json, dry_run=dry_run)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ubiops-file-sync plan
+  ubiops-file-sync plan models --detailed-exitcode
+"""
+)
+@click.argument("profiles", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to do.")
+@click.pass_obj
+def plan(
+    config: Path | None, profiles: tuple[str, ...], *, as_json: bool, detailed_exitcode: bool
+) -> None:
+    """Show what a pass over PROFILES (default: all) would do, and why. Changes nothing."""
+    _each_profile(
+        config, profiles, as_json=as_json, dry_run=True, detailed_exitcode=detailed_exitcode
+    )
+
+
+def _each_profile(
+    config: Path | None,
+    names: tuple[str, ...],
+    *,
+    as_json: bool,
+    dry_run: bool,
+    detailed_exitcode: bool = False,
+) -> None:
+    """Run or plan each profile; one that fails does not keep the others from their turn."""
+    from ubiops_file_sync import report
+    from ubiops_file_sync.config import load_settings
+
+    settings = load_settings(config)
+    for warning in settings.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    documents: list[dict[str, Any]] = []
+    codes: list[int] = []
+    something_to_do = False
+    for profile in settings.select(names):
+        try:
+            turn = _Turn(profile, settings.state_dir, as_json=as_json)
+            document = turn.planned() if dry_run else turn.reconciled()
+            something_to_do = something_to_do or bool(document["planned"])
+        except SyncError as error:
+            document = {
+                "profile": profile.name,
+                "error": str(error),
+                "exit_code": error.exit_code,
+            }
+            if not as_json:
+                click.echo(f"error: {error}", err=True)
+        documents.append(document)
+        codes.append(document["exit_code"])
+    code = report.worst_exit_code(codes)
+    if detailed_exitcode and code == 0 and something_to_do:
+        code = EXIT_SOMETHING_TO_DO
+    if as_json:
+        document = {"version": report.JSON_VERSION, "exit_code": code, "profiles": documents}
+        click.echo(json.dumps(document, indent=2))
+    sys.exit(code)
+
+
+class _Turn:
+    """One profile's turn: run it, and say how it went unless JSON was asked for."""
+
+    def __init__(self, profile: Any, state_dir: Path, *, as_json: bool) -> None:
+        from ubiops_file_sync.reconcile import Reconciler
+        from ubiops_file_sync.terminal import progress_for
+
+        self._profile = profile
+        self._as_json = as_json
+        self._reconciler = Reconciler(
+            profile, state_dir, env=os.environ, progress=progress_for(sys.stderr)
+        )
+
+    def reconciled(self) -> dict[str, Any]:
+        from ubiops_file_sync import report
+
+        done = self._reconciler.run()
+        if not self._as_json:
+            for line in report.report_lines(done):
+                click.echo(line)
+        return report.report_json(done)
+
+    def planned(self) -> dict[str, Any]:
+        from ubiops_file_sync import report
+
+        profile = self._profile
+        with self._reconciler.plan() as (found, told):
+            document = report.report_json(told)
+            if self._as_json:
+                document["actions"] = [report.action_json(a) for a in found.spool.actions()]
+                return document
+            place = f"{profile.project}/{profile.bucket}/{profile.prefix}"
+            click.echo(f"{profile.name}: {profile.local_dir} and {place}")
+            for action in found.spool.actions():
+                click.echo(report.action_line(action))
+            for line in report.problem_lines(told):
+                click.echo(line)
+            for line in report.plan_lines(told.planned, told.problem_count):
+                click.echo(line)
+        return document
