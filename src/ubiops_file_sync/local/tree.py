@@ -154,7 +154,7 @@ class LocalTree:
             self._parent(key, create=True) as (parent_fd, name),
         ):
             if expected is not None:
-                os.fchmod(fd, _mode(parent_fd, name))
+                _take_after(fd, parent_fd, name)
             os.fsync(fd)
             if _look(parent_fd, name, key) != expected:
                 raise KeyFailure("the local file changed during the pass; the next one takes it")
@@ -328,12 +328,16 @@ def _look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
     return local_entry(key, status)
 
 
-def _mode(parent_fd: int, name: str) -> int:
-    """Permissions of the version that is replaced: the new one keeps them."""
+def _take_after(fd: int, parent_fd: int, name: str) -> None:
+    """Give a new version the permissions and, where this user may, the owner of the old one."""
     try:
-        return _permissions(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
+        old = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
     except FileNotFoundError:
         raise KeyFailure("the local file vanished during the pass; the next one takes it") from None
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.fchown(fd, old.st_uid, old.st_gid)
+    os.fchmod(fd, _permissions(old.st_mode))
 
 
 def _permissions(mode: int) -> int:
