@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import SafetyHalt
+from ubiops_file_sync.errors import ConfigError, SafetyHalt
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import Direction
 from ubiops_file_sync.store import BaselineStore, Identity
@@ -63,6 +64,7 @@ def open_root(
 
     Raises `SafetyHalt` if it cannot be used, or is missing and must not be made.
     """
+    _require_utf8_names()
     if profile.local_dir.exists():
         return _opened(stack, profile, pass_id)
     _require_first_pass(profile, store)
@@ -73,6 +75,15 @@ def make_root(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
     """A new local root, for the first pass."""
     profile.local_dir.mkdir(exist_ok=True)
     return _opened(stack, profile, pass_id)
+
+
+def _require_utf8_names() -> None:
+    """Keys are UTF-8; under another encoding of file names every key would be a wrong one."""
+    if sys.getfilesystemencoding().lower() != "utf-8":
+        raise ConfigError(
+            f"file names are read as {sys.getfilesystemencoding()} here, and the bucket needs "
+            "UTF-8. Set LC_ALL=C.UTF-8 (or PYTHONUTF8=1) and run it again"
+        )
 
 
 def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:

@@ -73,7 +73,17 @@ class Recorder:
         """Write what has gathered."""
         self._flushed_at = time.monotonic()
         if self._written:
-            self._tree.flush(self._written)
+            self._flush_names()
         if self._in_step or self._begun or self._forgotten:
             self._store.record(in_step=self._in_step, begun=self._begun, forgotten=self._forgotten)
         self._in_step, self._begun, self._forgotten, self._written = [], [], [], []
+
+    def _flush_names(self) -> None:
+        """Without a durable name nothing is recorded; the next pass finds the files and adopts."""
+        try:
+            self._tree.flush(self._written)
+        except OSError as error:
+            lost = set(self._written)
+            self._in_step = [entry for entry in self._in_step if entry.key not in lost]
+            trouble = (error.strerror or str(error)).lower()
+            self.report(Problem(self._written[0], f"its folder could not be flushed ({trouble})"))

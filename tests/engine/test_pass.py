@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from engine.world import SECOND_NS, World, assert_idle, assert_in_step, snapshot
 from ubiops_file_sync.emulator import Behaviour, Fault
-from ubiops_file_sync.errors import ProfileLocked, SafetyHalt
+from ubiops_file_sync.errors import ConfigError, ProfileLocked, SafetyHalt
 from ubiops_file_sync.model import Reason, Verb
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.reconcile import Reconciler
@@ -253,3 +254,23 @@ def test_times_to_the_nanosecond_do_not_make_false_changes(world: World) -> None
         path, ns=(1_700_000_000_123_456_789 - SECOND_NS, 1_700_000_000_123_456_789 - SECOND_NS)
     )
     assert [a.reason for a in world.plan()] == [Reason.CHANGED_LOCAL]
+
+
+def test_a_name_that_is_no_unicode_does_not_stop_the_listing(world: World) -> None:
+    world.put("good", b"1")
+    body = (
+        '{"files": [{"file": "data/\\ud800", "size": 1, "time_created": "2024-01-01T00:00:00Z"}]}'
+    )
+    world.server.faults.add(Fault("list", "status", code=200, body=body))
+    report = world.run()
+    assert [problem.message for problem in report.problems] == [
+        "the name is not valid UTF-8, which the bucket needs; rename the file"
+    ]
+
+
+def test_a_latin_locale_is_refused_before_any_name_is_misread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    with pytest.raises(ConfigError, match="LC_ALL=C.UTF-8"):
+        world.run()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.strategies import long_keys, valid_keys
+from keys.strategies import long_keys, unhurried, valid_keys
 from ubiops_file_sync import keys
 
 WHEN_US = int(datetime(2026, 3, 1, 9, 5, 7, 999_999, tzinfo=UTC).timestamp() * 1_000_000)
@@ -80,7 +80,7 @@ times_us = st.one_of(st.integers(), st.integers(-(2**63), 2**63), st.just(WHEN_U
 any_keys = st.one_of(valid_keys, long_keys)
 
 
-@settings(deadline=None)
+@unhurried
 @given(any_keys, times_us, st.integers(0, 99))
 def test_the_name_is_always_a_valid_key_of_another_file(
     key: str, changed_us: int, attempt: int
@@ -91,20 +91,20 @@ def test_the_name_is_always_a_valid_key_of_another_file(
     assert key.startswith(name.rpartition("/")[0])
 
 
-@settings(deadline=None)
+@unhurried
 @given(any_keys, times_us, st.integers(0, 99))
 def test_a_pass_that_died_finds_its_own_name_again(key: str, time_us: int, attempt: int) -> None:
     assert keys.conflict_key(key, time_us, attempt) == keys.conflict_key(key, time_us, attempt)
 
 
-@settings(deadline=None)
+@unhurried
 @given(any_keys, times_us)
 def test_no_two_attempts_share_a_name(key: str, changed_us: int) -> None:
     tried = [keys.conflict_key(key, changed_us, attempt) for attempt in range(100)]
     assert len(set(tried)) == 100
 
 
-@settings(deadline=None)
+@unhurried
 @given(any_keys, times_us)
 def test_a_loser_of_a_loser_has_a_name_too(key: str, changed_us: int) -> None:
     name = key

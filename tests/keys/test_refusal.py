@@ -6,10 +6,10 @@ import os
 import posixpath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.strategies import AROUND_THE_SLASH, names, valid_keys
+from keys.strategies import AROUND_THE_SLASH, names, unhurried, valid_keys
 from ubiops_file_sync import keys
 
 DANGEROUS = [
@@ -79,7 +79,7 @@ def test_an_odd_key_that_is_harmless_is_taken(key: str) -> None:
     assert keys.refusal(key) is None
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.text(st.sampled_from(AROUND_THE_SLASH + "a\n\0"), max_size=12))
 def test_a_key_that_is_taken_names_one_file_below_the_root_and_no_other(key: str) -> None:
     if keys.refusal(key) is not None:
@@ -88,7 +88,7 @@ def test_a_key_that_is_taken_names_one_file_below_the_root_and_no_other(key: str
     assert "\0" not in key
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.text(max_size=20), st.sampled_from(["", ".", ".."]), st.text(max_size=20))
 def test_an_odd_part_is_found_wherever_it_stands(before: str, odd: str, after: str) -> None:
     assert keys.refusal(f"{before}/{odd}/{after}") is not None
@@ -96,14 +96,14 @@ def test_an_odd_part_is_found_wherever_it_stands(before: str, odd: str, after: s
     assert keys.refusal(f"{odd}/{after}") is not None
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.lists(names, min_size=1, max_size=4))
 def test_nothing_that_a_file_system_takes_is_refused(parts: list[str]) -> None:
     key = "/".join(parts)
     assert (keys.refusal(key) is None) == (parts[0] != keys.CONTROL_DIR)
 
 
-@settings(deadline=None)
+@unhurried
 @given(
     st.binary(min_size=1, max_size=8).filter(lambda name: b"/" not in name and b"\0" not in name)
 )
@@ -116,7 +116,7 @@ def test_a_local_name_is_refused_exactly_if_its_bytes_are_no_utf_8(name: bytes) 
         assert name in {b".", b".."} or keys.refusal(os.fsdecode(name)) is None
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.lists(valid_keys, max_size=20))
 def test_keys_sort_by_their_utf_8_bytes(some: list[str]) -> None:
     assert sorted(some) == [raw.decode() for raw in sorted(key.encode() for key in some)]
@@ -148,7 +148,7 @@ def test_the_folders_above_a_key_come_from_the_root_down(key: str, chain: list[s
     assert keys.parent_chain(key) == chain
 
 
-@settings(deadline=None)
+@unhurried
 @given(valid_keys)
 def test_every_folder_above_a_key_is_a_prefix_of_it_once(key: str) -> None:
     chain = keys.parent_chain(key)

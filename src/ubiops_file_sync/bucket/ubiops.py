@@ -5,6 +5,7 @@ The facts of the API that shape it are in design section 2.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -213,6 +214,14 @@ def _decoded(answer: urllib3.BaseHTTPResponse, shape: type[Result]) -> Result:
     try:
         return msgspec.json.decode(answer.data, type=shape)
     except msgspec.MsgspecError:
+        return _decoded_slowly(answer.data, shape)
+
+
+def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
+    """As `_decoded`, but a name that is no valid Unicode passes, to be refused by itself."""
+    try:
+        return msgspec.convert(json.loads(data), shape)
+    except (ValueError, RecursionError):
         raise Damaged("the answer is not what the UbiOps API sends") from None
 
 

@@ -49,17 +49,15 @@ class Executor:
             return Outcome(action, None, deferred=True)
         try:
             return self._DO[action.verb](self, action)
-        except KeyFailure as failure:
-            return Outcome(action, None, problem=Problem(action.key, str(failure)), error=failure)
-        except OSError as error:
-            return Outcome(action, None, problem=Problem(action.key, _os_words(error)), error=error)
+        except (KeyFailure, OSError) as error:
+            return _failed(action, error)
 
     def run_settled(self, action: Action) -> Outcome:
         """Do an action that was deferred, after its file has had the time to come to rest."""
         try:
             settled = self.tree.look(action.key) == action.local
-        except KeyFailure as failure:
-            return Outcome(action, None, problem=Problem(action.key, str(failure)), error=failure)
+        except (KeyFailure, OSError) as error:
+            return _failed(action, error)
         if not settled:
             return Outcome(
                 action,
@@ -212,5 +210,8 @@ def _adopted(action: Action, bytes_down: int) -> Outcome:
     )
 
 
-def _os_words(error: OSError) -> str:
-    return f"{(error.strerror or str(error)).lower()}; the next pass tries again"
+def _failed(action: Action, error: KeyFailure | OSError) -> Outcome:
+    message = str(error)
+    if isinstance(error, OSError):
+        message = f"{(error.strerror or message).lower()}; the next pass tries again"
+    return Outcome(action, None, problem=Problem(action.key, message), error=error)

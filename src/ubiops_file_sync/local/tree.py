@@ -110,8 +110,14 @@ class LocalTree:
         nothing that was read may be relied upon.
         """
         with self._parent(entry.key, create=False) as (parent_fd, name):
-            fd = os.open(name, _FILE, dir_fd=parent_fd)
-        with os.fdopen(fd, "rb", buffering=0) as file:
+            if _look(parent_fd, name, entry.key) != entry:
+                raise KeyFailure("the file changed before it was read; the next pass takes it")
+
+            def opener(path: str, _flags: int) -> int:
+                return os.open(path, _FILE, dir_fd=parent_fd)
+
+            file = open(name, "rb", buffering=0, opener=opener)  # noqa: SIM115  closed below
+        with file:
             reading = Reading(file, entry)
             reading.check()
             yield reading
@@ -148,7 +154,7 @@ class LocalTree:
             self._parent(key, create=True) as (parent_fd, name),
         ):
             if expected is not None:
-                os.fchmod(fd, _mode(parent_fd, name))
+                _take_after(fd, parent_fd, name)
             os.fsync(fd)
             if _look(parent_fd, name, key) != expected:
                 raise KeyFailure("the local file changed during the pass; the next one takes it")
@@ -194,14 +200,23 @@ class LocalTree:
                     name, new_name, src_dir_fd=parent_fd, dst_dir_fd=new_fd, follow_symlinks=False
                 )
             except FileExistsError:
+                # Perhaps it is the name, or the copy, that a killed pass gave it.
                 with suppress(KeyFailure):
-                    # Perhaps it is the name, or the copy, that a killed pass gave it.
-                    return _look(new_fd, new_name, new_key) == entry._replace(key=new_key)
+                    return self._same(entry, entry._replace(key=new_key))
                 return False
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
                 self._copy(entry, new_key)
+        return True
+
+    def _same(self, one: LocalEntry, other: LocalEntry) -> bool:
+        with self.reading(one) as mine, self.reading(other) as theirs:
+            if os.path.sameopenfile(mine.file.fileno(), theirs.file.fileno()):
+                return True
+            while block := mine.file.read(_COPY_BYTES):
+                if theirs.file.read(_COPY_BYTES) != block:
+                    return False
         return True
 
     def _copy(self, entry: LocalEntry, new_key: str) -> None:
@@ -313,12 +328,16 @@ def _look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
     return local_entry(key, status)
 
 
-def _mode(parent_fd: int, name: str) -> int:
-    """Permissions of the version that is replaced: the new one keeps them."""
+def _take_after(fd: int, parent_fd: int, name: str) -> None:
+    """Give a new version the permissions and, where this user may, the owner of the old one."""
     try:
-        return _permissions(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode)
+        old = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
     except FileNotFoundError:
         raise KeyFailure("the local file vanished during the pass; the next one takes it") from None
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.fchown(fd, old.st_uid, old.st_gid)
+    os.fchmod(fd, _permissions(old.st_mode))
 
 
 def _permissions(mode: int) -> int:

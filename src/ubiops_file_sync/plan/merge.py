@@ -94,6 +94,8 @@ def plan_actions(
     for key, here, there, row in _merge(local, remote, baseline, summary):
         if here is not None or there is not None:
             clash = _file_above(key, open_files)
+            if clash is not None and here is None and keys.refusal(key) is not None:
+                clash = None  # It will never be written, so it is in nobody's way.
             if clash is not None and not clash.reported:
                 clash.reported = True
                 yield Clash(clash.key)

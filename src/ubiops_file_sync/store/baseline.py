@@ -260,10 +260,10 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
         db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
-        db.execute("PRAGMA synchronous = FULL")
         if read_only and _was_cut_short(db):
             db.close()
             return _recovered_copy(path)
+        db.execute("PRAGMA synchronous = FULL")
     except (OSError, sqlite3.DatabaseError) as error:
         raise _unusable(path, error) from error
     return db

@@ -1,0 +1,59 @@
+"""Sorted streams for the merge, and what it makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from plan.sides import NOW_US
+from ubiops_file_sync.model import (
+    Action,
+    BaselineRow,
+    LocalEntry,
+    PlanSummary,
+    Problem,
+    RemoteEntry,
+    Unknown,
+)
+from ubiops_file_sync.plan import Clash, Policy, plan_actions
+
+
+@dataclass
+class Planned:
+    """A whole plan, as the pass keeps it: what clashes take back is gone."""
+
+    actions: dict[str, Action] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    clashes: list[str] = field(default_factory=list)
+    summary: PlanSummary = field(default_factory=PlanSummary)
+
+    def verbs(self) -> dict[str, str]:
+        return {key: action.verb.value for key, action in self.actions.items()}
+
+
+def plan(
+    local: Iterable[LocalEntry | Unknown] = (),
+    remote: Iterable[RemoteEntry] = (),
+    rows: Iterable[BaselineRow] = (),
+    policy: Policy | None = None,
+) -> Planned:
+    planned = Planned()
+    for item in plan_actions(
+        sorted(local, key=lambda entry: entry.key),
+        remote,
+        sorted(rows, key=lambda row: row.key),
+        policy or Policy(),
+        NOW_US,
+        planned.summary,
+    ):
+        if isinstance(item, Action):
+            assert item.key not in planned.actions, "two actions on one key"
+            planned.actions[item.key] = item
+        elif isinstance(item, Problem):
+            planned.problems.append(item)
+        else:
+            assert isinstance(item, Clash)
+            planned.actions.pop(item.key, None)
+            planned.clashes.append(item.key)
+    assert list(planned.actions) == sorted(planned.actions)
+    return planned
