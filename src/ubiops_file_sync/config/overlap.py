@@ -10,6 +10,10 @@ from ubiops_file_sync.config.models import Profile
 from ubiops_file_sync.model import Direction
 
 
+_SAME_DIR = "its local_dir is that of profile {!r}, or one of the two is inside the other"
+_SAME_PLACE = "its place in the bucket is that of profile {!r}, or one is inside the other"
+
+
 def overlaps(profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
     """Each profile that meets an earlier one, with what is wrong and what to do.
 
@@ -23,18 +27,12 @@ def overlaps(profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
             if _nested(_real(profile.local_dir).parts, _real(other.local_dir).parts):
                 yield (
                     name,
-                    (
-                        f"its local_dir is that of profile {other.name!r}, or one of the two is inside "
-                        "the other; give each a directory of its own"
-                    ),
+                    f"{_SAME_DIR.format(other.name)}; give each a directory of its own",
                 )
             if _meet_in_bucket(profile, other):
                 yield (
                     name,
-                    (
-                        f"its place in the bucket is that of profile {other.name!r}, or one of the two "
-                        "is inside the other; give each a bucket_dir of its own, or only download"
-                    ),
+                    f"{_SAME_PLACE.format(other.name)}; give each its own, or let both only download",
                 )
         earlier.append(profile)
 
