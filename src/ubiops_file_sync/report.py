@@ -17,12 +17,16 @@ _DONE = {
     Verb.DOWNLOAD: "downloaded",
     Verb.ADOPT: "found equal",
     Verb.FORGET: "forgotten",
+    Verb.DELETE_LOCAL: "deleted here",
+    Verb.DELETE_REMOTE: "deleted in the bucket",
 }
 _TO_DO = {
     Verb.UPLOAD: "to upload",
     Verb.DOWNLOAD: "to download",
     Verb.ADOPT: "to record as equal",
     Verb.FORGET: "to forget",
+    Verb.DELETE_LOCAL: "to delete here",
+    Verb.DELETE_REMOTE: "to delete in the bucket",
 }
 _LOSER = {
     Loser.NONE: "",
@@ -54,7 +58,7 @@ def action_line(action: Action) -> str:
     size = decimal(action.size_bytes) if action.verb in {Verb.UPLOAD, Verb.DOWNLOAD} else ""
     compare = "; if the content differs" if action.compare else ""
     return (
-        f"  {action.verb:<8}  {size:>8}  {printable(action.key)}"
+        f"  {action.verb:<13}  {size:>8}  {printable(action.key)}"
         f"  ({action.reason}{compare}{_LOSER[action.loser]})"
     )
 

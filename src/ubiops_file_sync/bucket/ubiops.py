@@ -6,6 +6,7 @@ The facts of the API that shape it are in design section 2.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,7 +16,7 @@ import msgspec
 import urllib3
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.bucket.contract import CallCounter, Fetched, Receipt
+from ubiops_file_sync.bucket.contract import BucketFacts, CallCounter, Fetched, Receipt
 from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.rest import PooledRest
@@ -25,6 +26,7 @@ from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
 
 _NOT_FOUND = 404
+_SMALLEST_SKEW_US = 3_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Result = TypeVar("Result")
@@ -41,6 +43,13 @@ class _Page(msgspec.Struct):
     continuation_token: str | None = None
 
 
+class _BucketDetail(msgspec.Struct):
+    id: str = ""
+    provider: str = ""
+    ttl: int | None = None
+    """Seconds."""
+
+
 class _SignedUrl(msgspec.Struct):
     url: str
     provider: str = ""
@@ -54,6 +63,7 @@ class UbiOpsBucket:
     ) -> None:
         """No call is made yet. `connections`: how many threads will work at once."""
         self.calls = CallCounter()
+        self.skew_us = 0
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient(connections)
@@ -63,6 +73,17 @@ class UbiOpsBucket:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def facts(self) -> BucketFacts:
+        """The bucket's id, provider and ttl."""
+
+        def ask() -> BucketFacts:
+            told = _decoded(
+                self._call("bucket", self._api.buckets_get, **self._names), _BucketDetail
+            )
+            return BucketFacts(told.id, told.provider, told.ttl * 1_000_000 if told.ttl else None)
+
+        return self._tried(ask, "bucket")
 
     def pages(self) -> Iterator[list[RemoteEntry]]:
         """The listing; a page that fails for good raises, whatever came before it."""
@@ -85,6 +106,7 @@ class UbiOpsBucket:
 
         def ask() -> _Page:
             answer = self._call("list", self._api.files_list, **self._names, **options)
+            self.skew_us = _skew_us(answer.headers, time.time_ns() // 1000)
             return _decoded(answer, _Page)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
@@ -223,6 +245,17 @@ def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
         return msgspec.convert(json.loads(data), shape)
     except (ValueError, RecursionError):
         raise Damaged("the answer is not what the UbiOps API sends") from None
+
+
+def _skew_us(headers: Any, now_us: int) -> int:
+    """How far `now_us` is ahead of the server's `Date`; 0 if by less than that can tell.
+
+    `Date` has whole seconds, cut and not rounded, and the answer was under way.
+    """
+    if "Date" not in headers:
+        return 0
+    skew_us = now_us - (_server_us(headers) + 500_000)
+    return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
 
 
 def _server_us(headers: Any) -> int:

@@ -9,7 +9,6 @@ from pathlib import Path
 from ubiops_file_sync.config.models import Profile
 from ubiops_file_sync.model import Direction
 
-
 _SAME_DIR = "its local_dir is that of profile {!r}, or one of the two is inside the other"
 _SAME_PLACE = "its place in the bucket is that of profile {!r}, or one is inside the other"
 
@@ -32,7 +31,7 @@ def overlaps(profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
             if _meet_in_bucket(profile, other):
                 yield (
                     name,
-                    f"{_SAME_PLACE.format(other.name)}; give each its own, or let both only download",
+                    f"{_SAME_PLACE.format(other.name)}; give each its own, or download both",
                 )
         earlier.append(profile)
 

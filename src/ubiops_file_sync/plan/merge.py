@@ -142,6 +142,8 @@ def _verdict(
     summary: PlanSummary,
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
+    if base is not None:
+        _count_changes(here, there, base, summary)
     if here is None and there is None and base is None:
         return  # An upload that was begun, came to nothing, and whose file is gone by now.
     if row is not None and row.intent is not None and there is not None:
@@ -158,6 +160,16 @@ def _verdict(
             yield Problem(key, refusal)
             return
     yield Action(decision.verb, key, decision.reason, here, there, decision.loser, decision.compare)
+
+
+def _count_changes(
+    here: LocalEntry | None, there: RemoteEntry | None, base: BaselineEntry, summary: PlanSummary
+) -> None:
+    summary.in_step += 1
+    if here is not None and (here.size, here.mtime_ns) != (base.size, base.mtime_ns):
+        summary.changed_local += 1
+    if there is not None and (there.size, there.created_us) != (base.size, base.created_us):
+        summary.changed_remote += 1
 
 
 def _after_crash(
