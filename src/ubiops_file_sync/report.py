@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from ubiops_file_sync.model import Action, Loser, PlanSummary, Report, Verb
+from ubiops_file_sync.model import Action, Loser, Report, Verb
 
 JSON_VERSION = 1
 
@@ -63,16 +63,21 @@ def action_line(action: Action) -> str:
     )
 
 
-def plan_lines(summary: PlanSummary, problem_count: int) -> Iterator[str]:
+def plan_lines(report: Report) -> Iterator[str]:
     """Totals of a plan."""
+    summary, problem_count = report.planned, report.problem_count
     counts = _counted(summary.actions, _TO_DO)
     yield f"  {counts or 'nothing to do'}" + _left(summary.left)
     if problem_count:
         yield f"  {problem_count:,} {_noun(problem_count, 'problem')}"
+    for note in report.notes:
+        yield f"  note: {note}"
     yield (
         f"  {decimal(summary.bytes_up)} up, {decimal(summary.bytes_down)} down; "
         f"a pass takes {summary.api_calls:,} API {_noun(summary.api_calls, 'call')} at most"
     )
+    if report.halt is not None:
+        yield f"  a pass would halt: {report.halt}"
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -141,6 +146,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "problem_count": report.problem_count,
         "extra_keys": list(report.extra_keys),
         "notes": list(report.notes),
+        "halt": report.halt,
     }
 
 

@@ -14,6 +14,13 @@ from ubiops_file_sync.errors import SyncError
 
 EXIT_SOMETHING_TO_DO = 10
 
+_ALLOW = click.option(
+    "--allow",
+    multiple=True,
+    metavar="GUARD",
+    help="Let this pass go on where the named guard would halt it; the halt's message names it.",
+)
+
 
 @click.command(
     epilog="""\b
@@ -26,12 +33,18 @@ Examples:
 @click.argument("profiles", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_ALLOW
 @click.pass_obj
 def reconcile(
-    config: Path | None, profiles: tuple[str, ...], *, dry_run: bool, as_json: bool
+    config: Path | None,
+    profiles: tuple[str, ...],
+    *,
+    allow: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Bring PROFILES (default: all) in step: one pass over each."""
-    _each_profile(config, profiles, as_json=as_json, dry_run=dry_run)
+    _each_profile(config, profiles, allow, as_json=as_json, dry_run=dry_run)
 
 
 @click.command(
@@ -44,19 +57,26 @@ Examples:
 @click.argument("profiles", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to do.")
+@_ALLOW
 @click.pass_obj
 def plan(
-    config: Path | None, profiles: tuple[str, ...], *, as_json: bool, detailed_exitcode: bool
+    config: Path | None,
+    profiles: tuple[str, ...],
+    *,
+    allow: tuple[str, ...],
+    as_json: bool,
+    detailed_exitcode: bool,
 ) -> None:
     """Show what a pass over PROFILES (default: all) would do, and why. Changes nothing."""
     _each_profile(
-        config, profiles, as_json=as_json, dry_run=True, detailed_exitcode=detailed_exitcode
+        config, profiles, allow, as_json=as_json, dry_run=True, detailed_exitcode=detailed_exitcode
     )
 
 
 def _each_profile(
     config: Path | None,
     names: tuple[str, ...],
+    allow: tuple[str, ...],
     *,
     as_json: bool,
     dry_run: bool,
@@ -74,7 +94,7 @@ def _each_profile(
     something_to_do = False
     for profile in settings.select(names):
         try:
-            turn = _Turn(profile, settings.state_dir, as_json=as_json)
+            turn = _Turn(profile, settings.state_dir, allow, as_json=as_json)
             document = turn.planned() if dry_run else turn.reconciled()
             something_to_do = something_to_do or bool(document["planned"])
         except SyncError as error:
@@ -99,14 +119,16 @@ def _each_profile(
 class _Turn:
     """One profile's turn: run it, and say how it went unless JSON was asked for."""
 
-    def __init__(self, profile: Any, state_dir: Path, *, as_json: bool) -> None:
+    def __init__(
+        self, profile: Any, state_dir: Path, allow: tuple[str, ...], *, as_json: bool
+    ) -> None:
         from ubiops_file_sync.reconcile import Reconciler
         from ubiops_file_sync.terminal import progress_for
 
         self._profile = profile
         self._as_json = as_json
         self._reconciler = Reconciler(
-            profile, state_dir, env=os.environ, progress=progress_for(sys.stderr)
+            profile, state_dir, env=os.environ, progress=progress_for(sys.stderr), allow=allow
         )
 
     def reconciled(self) -> dict[str, Any]:
@@ -133,6 +155,6 @@ class _Turn:
                 click.echo(report.action_line(action))
             for line in report.problem_lines(told):
                 click.echo(line)
-            for line in report.plan_lines(told.planned, told.problem_count):
+            for line in report.plan_lines(told):
                 click.echo(line)
         return document
