@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from ubiops_file_sync.bucket import Bucket
@@ -19,7 +21,19 @@ from ubiops_file_sync.store import BaselineStore, Identity
 
 def state_path(state_dir: Path, profile: Profile) -> Path:
     """The file of a profile's baseline."""
-    return state_dir / f"{profile.name}.sqlite"
+    return state_dir / f"{state_name(profile)}.sqlite"
+
+
+def state_name(profile: Profile) -> str:
+    """What the profile's files in the state folder are called.
+
+    The profile that environment variables make is always `default`, so that two folders that are
+    synchronised in this way would share one state; its name carries a digest of its places.
+    """
+    if profile.name != "default":
+        return profile.name
+    places = "\0".join(asdict(identity(profile)).values())
+    return f"{profile.name}-{hashlib.sha256(places.encode()).hexdigest()[:12]}"
 
 
 def identity(profile: Profile) -> Identity:

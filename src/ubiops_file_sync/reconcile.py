@@ -94,7 +94,7 @@ class Reconciler:
         profile = self._profile
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
-            stack.enter_context(profile_lock(self._state_dir, profile.name))
+            stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
             bucket = stack.enter_context(self._bucket())
             store = stack.enter_context(
                 BaselineStore.open(

@@ -67,7 +67,8 @@ def plan_lines(report: Report) -> Iterator[str]:
     """Totals of a plan."""
     summary, problem_count = report.planned, report.problem_count
     counts = _counted(summary.actions, _TO_DO)
-    yield f"  {counts or 'nothing to do'}" + _left(summary.left)
+    yield f"  {counts or 'nothing to do'}"
+    yield from _left_lines(report)
     if problem_count:
         yield f"  {problem_count:,} {_noun(problem_count, 'problem')}"
     for note in report.notes:
@@ -86,9 +87,10 @@ def report_lines(report: Report) -> Iterator[str]:
     counts = _counted(report.done, _DONE)
     yield (
         f"{report.profile}: {counts or 'nothing to do'}"
-        f" ({report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} here, "
-        f"{report.planned.remote_files:,} in the bucket){_left(report.planned.left)}"
+        f" (compared {report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} "
+        f"here with {report.planned.remote_files:,} in the bucket)"
     )
+    yield from _left_lines(report)
     yield (
         f"  {decimal(report.bytes_up)} up, {decimal(report.bytes_down)} down, "
         f"{calls:,} API {_noun(calls, 'call')}, {report.seconds:.1f} s"
@@ -154,9 +156,10 @@ def _counted(counts: dict[Verb, int], words: dict[Verb, str]) -> str:
     return ", ".join(f"{counts[verb]:,} {word}" for verb, word in words.items() if counts.get(verb))
 
 
-def _left(left: dict[Any, int]) -> str:
-    total = sum(left.values())
-    return f"; {total:,} left as they are" if total else ""
+def _left_lines(report: Report) -> Iterator[str]:
+    """What differs and is meant to: by reason."""
+    for reason, count in sorted(report.planned.left.items()):
+        yield f"  {count:,} left as {'it is' if count == 1 else 'they are'}: {reason}"
 
 
 def _noun(count: int, noun: str) -> str:

@@ -114,6 +114,10 @@ class Bucket(Protocol):
         """Remove an object; one that is gone already is no error. One API call."""
         ...
 
+    def stop(self) -> None:
+        """Break off what is under way, in every thread; whatever is asked after that fails."""
+        ...
+
     def close(self) -> None:
         """Close the connections."""
         ...

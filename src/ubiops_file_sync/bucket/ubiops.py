@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 import urllib3
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 class _Item(msgspec.Struct):
     file: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
     time_created: str
 
 
@@ -67,12 +67,18 @@ class UbiOpsBucket:
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient(connections)
-        self._api = _core_api(place.api_host, token, PooledRest(self._http, Pause()))
+        self._api = _core_api(
+            place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
+        )
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def stop(self) -> None:
+        """Break off what is under way, in every thread."""
+        self._http.stopping.set()
 
     def facts(self) -> BucketFacts:
         """The bucket's id, provider and ttl."""
@@ -115,7 +121,11 @@ class UbiOpsBucket:
         prefix = self._place.prefix
         if not item.file.startswith(prefix):
             raise self._explained(Damaged(f"the listing names objects outside {prefix!r}"), "list")
-        return RemoteEntry(item.file[len(prefix) :], item.size, created_us(item.time_created))
+        try:
+            created = created_us(item.time_created)
+        except ValueError:
+            raise self._explained(Damaged("a time in the listing is no time"), "list") from None
+        return RemoteEntry(item.file[len(prefix) :], item.size, created)
 
     def get(self, key: str) -> RemoteEntry | None:
         """What the bucket says of a key now."""
@@ -201,7 +211,7 @@ class UbiOpsBucket:
         total_s: float | None = None,
     ) -> Result:
         try:
-            return attempt(self._retries, work, total_s=total_s)
+            return attempt(self._retries, work, self._http.stopping, total_s=total_s)
         except (Refused, Damaged, urllib3.exceptions.HTTPError) as error:
             raise self._explained(error, endpoint, key) from None
 

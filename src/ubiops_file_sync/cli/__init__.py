@@ -5,7 +5,7 @@ A module a group of commands; this one joins them and turns exceptions into exit
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import plan, reconcile
 from ubiops_file_sync.cli.serve import demo, serve_bucket
 from ubiops_file_sync.errors import SyncError, UsageError
@@ -53,6 +54,10 @@ for _command in (reconcile, plan, serve_bucket, demo):
 
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is no reason to end a pass.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_code_of(lambda: cli.main(standalone_mode=False)))
 
 
@@ -66,16 +71,14 @@ def _code_of(command: Callable[[], Any]) -> int:
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code
+    except OSError as error:
+        # Everything else that touches files has its own words; this is the output.
+        silence(error)
+        return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; what was done until now is recorded", err=True)
         return EXIT_INTERRUPTED
-    except Exception as error:  # the last resort: a bug, and said to be one
-        if os.environ.get("UBIOPS_FILE_SYNC_DEBUG"):
-            raise
-        click.echo(
-            f"error: a bug in ubiops-file-sync ({type(error).__name__}). What was done until now "
-            "is recorded. Set UBIOPS_FILE_SYNC_DEBUG=1 to see where, and please report it",
-            err=True,
-        )
+    except Exception as error:  # noqa: BLE001  a bug, and said to be one
+        click.echo(f"error: {bug_words(error)}", err=True)
         return 1
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ubiops_file_sync.cli.output import bug_words, say
 from ubiops_file_sync.errors import SyncError
 
 EXIT_SOMETHING_TO_DO = 10
@@ -98,13 +99,9 @@ def _each_profile(
             document = turn.planned() if dry_run else turn.reconciled()
             something_to_do = something_to_do or bool(document["planned"])
         except SyncError as error:
-            document = {
-                "profile": profile.name,
-                "error": str(error),
-                "exit_code": error.exit_code,
-            }
-            if not as_json:
-                click.echo(f"error: {error}", err=True)
+            document = _failed(profile.name, str(error), error.exit_code, as_json=as_json)
+        except Exception as error:  # noqa: BLE001  a bug, and the next profile has its turn
+            document = _failed(profile.name, bug_words(error), 1, as_json=as_json)
         documents.append(document)
         codes.append(document["exit_code"])
     code = report.worst_exit_code(codes)
@@ -112,8 +109,14 @@ def _each_profile(
         code = EXIT_SOMETHING_TO_DO
     if as_json:
         document = {"version": report.JSON_VERSION, "exit_code": code, "profiles": documents}
-        click.echo(json.dumps(document, indent=2))
+        say(json.dumps(document, indent=2))
     sys.exit(code)
+
+
+def _failed(profile: str, message: str, exit_code: int, *, as_json: bool) -> dict[str, Any]:
+    if not as_json:
+        click.echo(f"error: {message}", err=True)
+    return {"profile": profile, "error": message, "exit_code": exit_code}
 
 
 class _Turn:
@@ -137,7 +140,7 @@ class _Turn:
         done = self._reconciler.run()
         if not self._as_json:
             for line in report.report_lines(done):
-                click.echo(line)
+                say(line)
         return report.report_json(done)
 
     def planned(self) -> dict[str, Any]:
@@ -150,11 +153,11 @@ class _Turn:
                 document["actions"] = [report.action_json(a) for a in found.spool.actions()]
                 return document
             place = f"{profile.project}/{profile.bucket}/{profile.prefix}"
-            click.echo(f"{profile.name}: {profile.local_dir} and {place}")
+            say(f"{profile.name}: {profile.local_dir} and {place}")
             for action in found.spool.actions():
-                click.echo(report.action_line(action))
+                say(report.action_line(action))
             for line in report.problem_lines(told):
-                click.echo(line)
+                say(line)
             for line in report.plan_lines(told):
-                click.echo(line)
+                say(line)
         return document

@@ -36,6 +36,21 @@ def overlaps(profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
         earlier.append(profile)
 
 
+def exposed(profiles: Mapping[str, Profile], private: Mapping[str, Path]) -> Iterator[str]:
+    """What must not be synchronised and lies below a profile's directory, in words.
+
+    `private`: paths by what they are called.
+    """
+    for name, profile in profiles.items():
+        root = _real(profile.local_dir).parts
+        for what, path in private.items():
+            if _real(path).parts[: len(root)] == root:
+                yield (
+                    f"the {what} {path} lies below the local_dir of profile {name!r}, so it would "
+                    "go into the bucket; move one of the two"
+                )
+
+
 def _meet_in_bucket(one: Profile, other: Profile) -> bool:
     if one.direction is other.direction is Direction.DOWNLOAD:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeVar
@@ -245,4 +246,9 @@ def _failed(action: Action, error: KeyFailure | OSError) -> Outcome:
     message = str(error)
     if isinstance(error, OSError):
         message = f"{(error.strerror or message).lower()}; the next pass tries again"
+        if error.errno == errno.EXDEV:
+            message = (
+                "another file system is mounted on the way to it, and files cannot be put there "
+                "safely from the root; give that folder a profile of its own"
+            )
     return Outcome(action, None, problem=Problem(action.key, message), error=error)

@@ -28,11 +28,14 @@ from ubiops_file_sync.model import (
 )
 from ubiops_file_sync.plan.decide import Policy, decide
 
-CLOCK_TOLERANCE_US = 5_000_000
+CLOCK_TOLERANCE_US = 1_000_000
 """How far `time_created` may lie outside the time of our own upload and still be ours.
 
-HTTP `Date` has whole seconds, and the API and its storage provider have clocks of their own.
+The API and its storage provider have clocks of their own. Every second more is one in which
+somebody else's object of the same size would be taken for ours.
 """
+DATE_STEP_US = 1_000_000
+"""HTTP `Date` has whole seconds, cut: the answer came up to one later than it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,13 @@ def recognise(intent: Intent, remote: RemoteEntry) -> BaselineEntry | None:
 
     Sure means: the upload is known to have ended well, the size is what was sent, and the object
     was stored while we were sending it. Anything else is None, and the content is compared.
+    What remains is somebody else's upload of the same key and size in the very second of ours:
+    the listing tells nothing that would part the two, and asking costs a call a file.
     """
     if intent.finished_us is None or remote.size != intent.size:
         return None
     earliest = intent.started_us - CLOCK_TOLERANCE_US
-    latest = intent.finished_us + CLOCK_TOLERANCE_US
+    latest = intent.finished_us + DATE_STEP_US + CLOCK_TOLERANCE_US
     if not earliest <= remote.created_us <= latest:
         return None
     return BaselineEntry(intent.key, intent.size, intent.mtime_ns, remote.created_us)

@@ -158,7 +158,9 @@ class BaselineStore:
                 f"profile {self._path.stem!r}: what was in step belongs to other places: {changes}."
                 " Nothing was changed. If they are the right ones now, begin anew with them; that "
                 "compares both sides by content and loses nothing: ubiops-file-sync reconcile "
-                f"{self._path.stem} --allow {OTHER_PLACES}"
+                f"{self._path.stem} --allow {OTHER_PLACES}. If another job uses a profile of this "
+                f"name for them, give one of the two another name, or a `state_dir` of its own "
+                f"(the state is {self._path})"
             )
 
     def begin_anew(self, identity: Identity) -> None:
@@ -338,7 +340,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 def _unusable(path: Path, error: Exception) -> ConfigError:
     return ConfigError(
-        f"the recorded state {path} cannot be used ({error}). Nothing was changed. If the disk is "
-        "full or the folder read-only, mend that; if the file is damaged, move it away: the next "
-        "pass then compares both sides by content and loses nothing"
+        f"the recorded state {path} cannot be used ({error}). If the disk is full or the folder "
+        "cannot be written to, mend that; if the file is damaged, move it away: the next pass then "
+        "compares both sides by content and loses nothing"
     )
