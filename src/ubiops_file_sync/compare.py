@@ -156,10 +156,13 @@ class Comparison:
             return False
         if known is not None and self._facts is None:
             return False  # Nothing has vanished from the bucket, so nothing depends on it.
-        bucket_id = self._bucket_facts().id
         if known is None:
-            self.store.note(_BUCKET_ID, bucket_id)
-        return known not in {None, bucket_id}
+            self.remember_bucket()
+        return known not in {None, self._bucket_facts().id}
+
+    def remember_bucket(self) -> None:
+        """From now on the baseline speaks of this bucket, and of none that takes its name."""
+        self.store.note(_BUCKET_ID, self._bucket_facts().id)
 
     def find_halt(self, plan: Plan, profile: Profile, allowed: Collection[str]) -> Halt | None:
         """The guard that objects to the plan, if one does."""

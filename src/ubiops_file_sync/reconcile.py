@@ -127,6 +127,7 @@ class Reconciler:
             # Allowed: what was in step with the old bucket says nothing of this one.
             plan.close()
             store.begin_anew(places.identity(self._profile))
+            comparison.remember_bucket()
             return self._comparison(tree, store, bucket).plan()
         if halt is not None:
             plan.close()
