@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -49,7 +49,10 @@ def identity(profile: Profile) -> Identity:
 
 @contextmanager
 def open_bucket(
-    profile: Profile, env: Mapping[str, str], retries: RetryPolicy | None
+    profile: Profile,
+    env: Mapping[str, str],
+    retries: RetryPolicy | None,
+    now_ns: Callable[[], int],
 ) -> Iterator[Bucket]:
     """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
     # Late, so that a command that asks nothing of UbiOps need not load its SDK.
@@ -64,7 +67,7 @@ def open_bucket(
         prefix=profile.prefix,
         token_source=profile.token_source,
     )
-    bucket = UbiOpsBucket(place, token, profile.workers, retries)
+    bucket = UbiOpsBucket(place, token, profile.workers, retries, now_ns)
     try:
         yield bucket
     finally:

@@ -157,7 +157,7 @@ class Reconciler:
         )
 
     def _bucket(self) -> AbstractContextManager[Bucket]:
-        return places.open_bucket(self._profile, self._env, self._retries)
+        return places.open_bucket(self._profile, self._env, self._retries, self._now_ns)
 
     @property
     def _state_path(self) -> Path:

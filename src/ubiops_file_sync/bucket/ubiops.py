@@ -59,9 +59,15 @@ class UbiOpsBucket:
     """One place (project, bucket, prefix) in UbiOps; see `bucket.contract.Bucket`."""
 
     def __init__(
-        self, place: Place, token: str, connections: int, retries: RetryPolicy | None = None
+        self,
+        place: Place,
+        token: str,
+        connections: int,
+        retries: RetryPolicy | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """No call is made yet. `connections`: how many threads will work at once."""
+        self._now_ns = now_ns
         self.calls = CallCounter()
         self.skew_us = 0
         self._place = place
@@ -112,7 +118,7 @@ class UbiOpsBucket:
 
         def ask() -> _Page:
             answer = self._call("list", self._api.files_list, **self._names, **options)
-            self.skew_us = _skew_us(answer.headers, time.time_ns() // 1000)
+            self.skew_us = _skew_us(answer.headers, self._now_ns() // 1000)
             return _decoded(answer, _Page)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
