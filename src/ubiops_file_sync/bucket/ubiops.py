@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 class _Item(msgspec.Struct):
     file: str
-    size: Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     time_created: str
 
 
