@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -120,18 +120,7 @@ class Comparison:
             yield from page
 
     def _policy(self, skew_us: int) -> Policy:
-        profile = self.profile
-        refresh_s = profile.refresh_before
-        return Policy(
-            direction=profile.direction,
-            conflict=profile.conflict,
-            deletions=profile.deletions,
-            expired=profile.expired,
-            ttl_us=lambda: self._bucket_facts().ttl_us,
-            refresh_before_us=None if refresh_s is None else int(refresh_s * 1e6),
-            skew_us=skew_us,
-            max_skew_us=int(profile.max_skew * 1e6),
-        )
+        return policy_of(self.profile, skew_us, lambda: self._bucket_facts().ttl_us)
 
     def _bucket_facts(self) -> BucketFacts:
         """Asked once a pass at most, and only if something depends on it (I10)."""
@@ -186,6 +175,21 @@ class Comparison:
             bucket_replaced=self.bucket_is_new(),
         )
         return find_halt(totals, allowed)
+
+
+def policy_of(profile: Profile, skew_us: int, ttl_us: Callable[[], int | None]) -> Policy:
+    """What the profile wants of each decision, under clocks that are `skew_us` apart."""
+    refresh_s = profile.refresh_before
+    return Policy(
+        direction=profile.direction,
+        conflict=profile.conflict,
+        deletions=profile.deletions,
+        expired=profile.expired,
+        ttl_us=ttl_us,
+        refresh_before_us=None if refresh_s is None else int(refresh_s * 1e6),
+        skew_us=skew_us,
+        max_skew_us=int(profile.max_skew * 1e6),
+    )
 
 
 def _of_the_clocks(policy: Policy) -> list[str]:

@@ -144,6 +144,7 @@ class UbiOpsBucket:
                 if refused.status == _NOT_FOUND:
                     return None
                 raise
+            self.skew_us = _skew_us(answer.headers, time.time_ns() // 1000)
             return self._entry(_decoded(answer, _Item))
 
         return self._tried(ask, "get", key)

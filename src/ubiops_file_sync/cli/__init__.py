@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import plan, reconcile
 from ubiops_file_sync.cli.serve import demo, serve_bucket
@@ -25,6 +26,7 @@ _EPILOG = """\b
 Examples:
   ubiops-file-sync demo                      a story on an embedded bucket server
   ubiops-file-sync plan                      what a pass would do, and why
+  ubiops-file-sync explain model.bin         why a pass does so with one file
   ubiops-file-sync reconcile                 one pass over every profile
   ubiops-file-sync reconcile models --json   one pass over one, for a program to read
 
@@ -48,7 +50,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (reconcile, plan, serve_bucket, demo):
+for _command in (reconcile, plan, explain, serve_bucket, demo):
     cli.add_command(_command)
 
 

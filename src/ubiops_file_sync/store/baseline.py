@@ -189,6 +189,19 @@ class BaselineStore:
                 return
             after = block[-1][0]
 
+    def row(self, key: str) -> BaselineRow | None:
+        """What is recorded of one key; None: nothing."""
+        with self._usable():
+            base = self._db.execute("SELECT * FROM baseline WHERE key = ?", (key,)).fetchone()
+            intent = self._db.execute("SELECT * FROM intent WHERE key = ?", (key,)).fetchone()
+        if base is None and intent is None:
+            return None
+        return BaselineRow(
+            key,
+            None if base is None else BaselineEntry(*base),
+            None if intent is None else Intent(*intent),
+        )
+
     def record(
         self,
         *,
