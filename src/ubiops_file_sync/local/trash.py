@@ -112,12 +112,19 @@ class Trash:
         """
         if begun_at(pass_id) is None:
             return
-        with suppress(FileNotFoundError), open_directory(self._root_fd, _folder(pass_id)) as fd:
-            for found in scan(fd):
-                if isinstance(found, LocalEntry):
-                    yield Version(pass_id, *found)
-                elif found.is_problem:
-                    yield found
+        try:
+            with open_directory(self._root_fd, _folder(pass_id)) as fd:
+                for found in scan(fd):
+                    if isinstance(found, LocalEntry):
+                        yield Version(pass_id, *found)
+                    elif found.is_problem:
+                        yield found
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            # Perhaps another user's; it must not hide the other passes.
+            reason = f"the trash of pass {pass_id} cannot be read ({_words(error)})"
+            yield Unknown("", f"{reason}; check its permissions", is_problem=True)
 
     def find(self, pass_id: str, key: str) -> Version | None:
         """The version of `key` that a pass replaced or deleted; None: it did neither."""
@@ -148,9 +155,8 @@ class Trash:
         pruned = Pruned()
         try:
             old = [name for name in reversed(self.passes()) if name != retention.current]
-            sizes = {name: self._size(name, pruned) for name in old if not retention.is_over(name)}
-            surplus = sum(sizes.values()) - retention.max_size
-            surplus += self._size(retention.current, pruned)
+            sizes = {name: self._size(name) for name in old if not retention.is_over(name)}
+            surplus = sum(sizes.values()) + self._size(retention.current) - retention.max_size
             for name in old:
                 if name not in sizes or (surplus > 0 and sizes[name]):
                     surplus -= sizes.get(name, 0)
@@ -159,14 +165,10 @@ class Trash:
             pruned.take(Problem(TRASH_DIR, _words(error)))
         return pruned
 
-    def _size(self, pass_id: str, pruned: Pruned) -> int:
-        """Bytes of a pass's versions; one whose folder cannot be read is told of and counts 0."""
-        try:
-            found = self.versions(pass_id)
-            return sum(version.size for version in found if isinstance(version, Version))
-        except (KeyFailure, OSError) as error:
-            pruned.take(Problem(_folder(pass_id), _words(error)))
-            return 0
+    def _size(self, pass_id: str) -> int:
+        """Bytes of a pass's versions, as far as they can be read."""
+        found = self.versions(pass_id)
+        return sum(version.size for version in found if isinstance(version, Version))
 
     def _remove(self, pass_id: str, pruned: Pruned) -> None:
         before = pruned.left

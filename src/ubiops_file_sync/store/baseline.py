@@ -166,6 +166,12 @@ class BaselineStore:
                 return
             after = block[-1][0]
 
+    def baseline_for(self, key: str) -> BaselineEntry | None:
+        """What both sides said of `key` when they were last in step; None: they never were."""
+        with self._usable():
+            row = self._db.execute("SELECT * FROM baseline WHERE key = ?", (key,)).fetchone()
+        return None if row is None else BaselineEntry(*row)
+
     def record(
         self,
         *,
