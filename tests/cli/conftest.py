@@ -30,12 +30,22 @@ class Shell:
     def files(self) -> Path:
         return self.cwd / "files"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command finds in its environment, and nothing of the tests' own."""
+        # So that a command runs the code that is being tested, wherever that is.
+        path = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        if "PYTHONPATH" in path:
+            parts = path["PYTHONPATH"].split(os.pathsep)
+            path["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in parts)
+        return {**path, "HOME": str(self.cwd), **self.env}
+
     def __call__(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         return subprocess.run(
             [*COMMAND, *words],
             cwd=self.cwd,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.cwd), **self.env},
+            env=self.environment,
             text=True,
             capture_output=True,
             timeout=60,
