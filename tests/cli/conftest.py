@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+import ubiops_file_sync
 from ubiops_file_sync.emulator import BucketServer
 
 COMMAND = [sys.executable, "-m", "ubiops_file_sync"]
+SAME_PACKAGE = str(Path(ubiops_file_sync.__file__).parents[1])
+"""Where the package was imported from: the command that runs is then of the same tree."""
 
 
 @dataclass
@@ -30,22 +33,17 @@ class Shell:
     def files(self) -> Path:
         return self.cwd / "files"
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a command finds in its environment, and nothing of the tests' own."""
-        # So that a command runs the code that is being tested, wherever that is.
-        path = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        if "PYTHONPATH" in path:
-            parts = path["PYTHONPATH"].split(os.pathsep)
-            path["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in parts)
-        return {**path, "HOME": str(self.cwd), **self.env}
-
     def __call__(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         return subprocess.run(
             [*COMMAND, *words],
             cwd=self.cwd,
-            env=self.environment,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": SAME_PACKAGE,
+                "HOME": str(self.cwd),
+                **self.env,
+            },
             text=True,
             capture_output=True,
             timeout=60,

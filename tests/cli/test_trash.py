@@ -13,11 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import COMMAND, Shell
+from cli.conftest import COMMAND, SAME_PACKAGE, Shell
 from ubiops_file_sync.store import profile_lock
 
 TRASH = ".ubiops-sync/trash"
 PASS = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+def environment(shell: Shell) -> dict[str, str]:
+    """What a command finds in its environment that is not run by the shell itself."""
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": SAME_PACKAGE, "HOME": str(shell.cwd)}
+    return given | shell.env
 
 
 def replaced(shell: Shell, **contents: bytes) -> str:
@@ -283,7 +289,7 @@ def test_on_a_terminal_it_asks(shell: Shell, answer: str, code: int, expected: b
     process = subprocess.Popen(
         [*COMMAND, "undo", pass_id],
         cwd=shell.cwd,
-        env=shell.environment,
+        env=environment(shell),
         stdin=terminal,
         stdout=subprocess.PIPE,
         text=True,
@@ -347,7 +353,7 @@ def test_an_undo_killed_at_any_moment_is_done_by_running_it_again(shell: Shell, 
     process = subprocess.Popen(
         [*COMMAND, "undo", pass_id, "--yes"],
         cwd=shell.cwd,
-        env=shell.environment,
+        env=environment(shell),
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
