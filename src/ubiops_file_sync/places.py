@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from ubiops_file_sync.bucket import Bucket
@@ -19,7 +21,19 @@ from ubiops_file_sync.store import BaselineStore, Identity
 
 def state_path(state_dir: Path, profile: Profile) -> Path:
     """The file of a profile's baseline."""
-    return state_dir / f"{profile.name}.sqlite"
+    return state_dir / f"{state_name(profile)}.sqlite"
+
+
+def state_name(profile: Profile) -> str:
+    """What the profile's files in the state folder are called.
+
+    The profile that environment variables make is always `default`, so that two folders that are
+    synchronised in this way would share one state; its name carries a digest of its places.
+    """
+    if profile.name != "default":
+        return profile.name
+    places = "\0".join(asdict(identity(profile)).values())
+    return f"{profile.name}-{hashlib.sha256(places.encode()).hexdigest()[:12]}"
 
 
 def identity(profile: Profile) -> Identity:
@@ -35,7 +49,10 @@ def identity(profile: Profile) -> Identity:
 
 @contextmanager
 def open_bucket(
-    profile: Profile, env: Mapping[str, str], retries: RetryPolicy | None
+    profile: Profile,
+    env: Mapping[str, str],
+    retries: RetryPolicy | None,
+    now_ns: Callable[[], int],
 ) -> Iterator[Bucket]:
     """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
     # Late, so that a command that asks nothing of UbiOps need not load its SDK.
@@ -50,7 +67,7 @@ def open_bucket(
         prefix=profile.prefix,
         token_source=profile.token_source,
     )
-    bucket = UbiOpsBucket(place, token, profile.workers, retries)
+    bucket = UbiOpsBucket(place, token, profile.workers, retries, now_ns)
     try:
         yield bucket
     finally:

@@ -93,7 +93,7 @@ class _Site:
         return Fate.EDITED
 
     def _is_in_step(self, now: LocalEntry) -> bool:
-        base = self.store.baseline_for(now.key)
+        base = self.store.base(now.key)
         return base is not None and (now.size, now.mtime_ns) == (base.size, base.mtime_ns)
 
     def _is_in_trash(self, now: LocalEntry) -> bool:
@@ -109,7 +109,7 @@ class _Site:
         if step.fate is not Fate.PUT_BACK or step.then is None:
             return step
         key = step.key
-        base = self.store.baseline_for(key)
+        base = self.store.base(key)
         mtime_ns = fresh_mtime_ns(self.now_ns(), base)
         try:
             entry = self.tree.copy(step.then.entry, key, step.now, mtime_ns)
@@ -221,7 +221,7 @@ class Restorer:
     def _site(self) -> Iterator[_Site]:
         """The places, with the profile held: no pass runs meanwhile."""
         with ExitStack() as stack:
-            stack.enter_context(profile_lock(self._state_dir, self.profile.name))
+            stack.enter_context(profile_lock(self._state_dir, places.state_name(self.profile)))
             pass_id = new_pass_id(self._now_ns())
             tree = stack.enter_context(self._root(pass_id))
             store = stack.enter_context(self._store())

@@ -91,7 +91,7 @@ def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalEntry | Unknown
         return
     try:
         if entry.is_dir(follow_symlinks=False):
-            if key != CONTROL_DIR:
+            if entry.name != CONTROL_DIR:
                 yield key + "/"
             return
         status = entry.stat(follow_symlinks=False)

@@ -171,6 +171,25 @@ class LocalTree:
         status = os.fstat(fd)
         return local_entry(key, status)
 
+    def remove(self, entry: LocalEntry) -> None:
+        """Move a file into this pass's trash, if it is still as `entry` tells; else `KeyFailure`.
+
+        The race that remains is a write between that look and the removal, some microseconds; what
+        it wrote stands in the trash, unless it put a new file under the name by a rename.
+        """
+        with self._parent(entry.key, create=False) as (parent_fd, name):
+            if _look(parent_fd, name, entry.key) != entry:
+                raise KeyFailure("the local file changed during the pass; the next one takes it")
+            self._link_to_trash(parent_fd, name, entry.key)
+            with suppress(FileNotFoundError):
+                # Gone already where the file system has no links, and the trash took it by rename.
+                os.unlink(name, dir_fd=parent_fd)
+
+    def free_bytes(self) -> int:
+        """What this user may still write to the root's file system."""
+        status = os.fstatvfs(self._root_fd)
+        return status.f_bavail * status.f_frsize
+
     def keep_in_trash(self, staged: Staged, key: str) -> None:
         """Put a staged file into this pass's trash, under `key`.
 
