@@ -6,8 +6,10 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-_FORM = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}", re.ASCII)
-_SECOND = "%Y%m%dT%H%M%SZ"
+_FORM = re.compile(
+    r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-[0-9a-f]{6}",
+    re.ASCII,
+)
 
 
 def new_pass_id(now_ns: int) -> str:
@@ -19,7 +21,8 @@ def new_pass_id(now_ns: int) -> str:
     """
     second, rest_ns = divmod(now_ns, 1_000_000_000)
     fraction = (rest_ns << 16) // 1_000_000_000
-    return f"{datetime.fromtimestamp(second, UTC):{_SECOND}}-{fraction:04x}{secrets.token_hex(1)}"
+    begun = datetime.fromtimestamp(second, UTC)
+    return f"{begun:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(1)}"
 
 
 def begun_at(pass_id: str) -> datetime | None:
@@ -28,6 +31,7 @@ def begun_at(pass_id: str) -> datetime | None:
     if form is None:
         return None
     try:
-        return datetime.strptime(form[1], _SECOND).replace(tzinfo=UTC)
+        year, month, day, hour, minute, second = map(int, form.groups())
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None  # Such as the 99th of a month.

@@ -72,14 +72,14 @@ def undo(
 
 
 def _find_pass(settings: Settings, profile: str | None, pass_id: str) -> Restorer:
+    from ubiops_file_sync.report import printable
+
     answers = ask(settings, profile, lambda restorer: restorer.passes())
     found = [restorer for restorer, passes in answers if pass_id in passes]
     if len(found) == 1:
         return found[0]
     if found:
         raise UsageError(ambiguous(f"a trash of pass {pass_id}", found))
-    from ubiops_file_sync.report import printable
-
     known = sorted({one for _, passes in answers for one in passes}, reverse=True)
     if not known:
         raise UsageError("the trash is empty: there is nothing to put back")
