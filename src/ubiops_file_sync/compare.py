@@ -13,7 +13,15 @@ from ubiops_file_sync.bucket import Bucket, BucketFacts
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import RemoteUnreachable
 from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import Action, Deletions, PlanSummary, Problem, RemoteEntry, Verb
+from ubiops_file_sync.model import (
+    Action,
+    Deletions,
+    Direction,
+    PlanSummary,
+    Problem,
+    RemoteEntry,
+    Verb,
+)
 from ubiops_file_sync.plan import Clash, KeyOutOfOrder, Policy, plan_actions
 from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
@@ -165,7 +173,7 @@ class Comparison:
             deletes_local=summary.actions.get(Verb.DELETE_LOCAL, 0),
             deletes_remote=summary.actions.get(Verb.DELETE_REMOTE, 0),
             changed_local=summary.changed_local,
-            changed_remote=summary.changed_remote,
+            writes_to_bucket=profile.direction is not Direction.DOWNLOAD,
             bytes_down=summary.bytes_down,
             free_bytes=None if self.tree is None else self.tree.free_bytes(),
             min_free_bytes=profile.min_free,

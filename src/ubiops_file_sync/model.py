@@ -276,7 +276,6 @@ class PlanSummary:
     """Keys that the baseline holds."""
     changed_local: int = 0
     """Keys of the baseline that changed here."""
-    changed_remote: int = 0
     left: dict[Reason, int] = field(default_factory=dict)
     """Keys left as they are, though the sides differ, by reason."""
 

@@ -119,7 +119,7 @@ def _verdict(
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
     if base is not None:
-        _count_changes(here, there, base, summary)
+        _count_changes(here, base, summary)
     if here is None and there is None and base is None:
         return  # An upload that was begun, came to nothing, and whose file is gone by now.
     intent = row.intent if row is not None else None
@@ -136,14 +136,10 @@ def _verdict(
     yield Action(decision.verb, key, decision.reason, here, there, decision.loser, decision.compare)
 
 
-def _count_changes(
-    here: LocalEntry | None, there: RemoteEntry | None, base: BaselineEntry, summary: PlanSummary
-) -> None:
+def _count_changes(here: LocalEntry | None, base: BaselineEntry, summary: PlanSummary) -> None:
     summary.in_step += 1
     if here is not None and (here.size, here.mtime_ns) != (base.size, base.mtime_ns):
         summary.changed_local += 1
-    if there is not None and (there.size, there.created_us) != (base.size, base.created_us):
-        summary.changed_remote += 1
 
 
 def _shown(key: str) -> str:
