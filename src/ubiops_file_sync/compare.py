@@ -10,9 +10,9 @@ from typing import Self
 
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.errors import RemoteUnreachable
-from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import Action, PlanSummary, Problem, RemoteEntry
-from ubiops_file_sync.plan import Clash, KeyOutOfOrder, Policy, plan_actions
+from ubiops_file_sync.local import LocalTree, Wanted
+from ubiops_file_sync.model import Action, LocalItem, PlanSummary, Problem, RemoteEntry
+from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, plan_actions
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
 from ubiops_file_sync.store import BaselineStore, ListingSort, Spool
@@ -63,6 +63,7 @@ class Comparison:
     policy: Policy
     now_us: int
     progress: Progress
+    filters: Filters = field(default_factory=Filters)
 
     def plan(self) -> Plan:
         """The whole plan, or an exception: a listing or a scan that fails leaves none (I12)."""
@@ -85,14 +86,25 @@ class Comparison:
                 remote = self._listing(plan.summary)
                 if sort:
                     remote = sorting.enter_context(ListingSort()).sorted(remote)
-                local = iter(()) if self.tree is None else self.tree.scan()
                 for item in plan_actions(
-                    local, remote, self.store.rows(), self.policy, self.now_us, plan.summary
+                    self._walk(),
+                    remote,
+                    self.store.rows(),
+                    self.policy,
+                    self.now_us,
+                    plan.summary,
+                    self.filters,
                 ):
                     plan.take(item)
             until_complete.pop_all()
         plan.spool.sum_up(plan.summary)
         return plan
+
+    def _walk(self) -> Iterator[LocalItem]:
+        if self.tree is None:
+            return iter(())
+        # With a scope of its own, since the walk runs ahead of the merge.
+        return self.tree.scan(Wanted(Scope(self.filters), self.filters.ready_file))
 
     def _listing(self, summary: PlanSummary) -> Iterator[RemoteEntry]:
         for page in self.bucket.pages():

@@ -101,7 +101,8 @@ class Reconciler:
         self._progress.comparing(self._profile.name)
         policy = Policy(self._profile.direction, self._profile.conflict)
         now_us = self._now_ns() // 1000
-        return Comparison(tree, store, bucket, policy, now_us, self._progress).plan()
+        filters = places.filters(self._profile)
+        return Comparison(tree, store, bucket, policy, now_us, self._progress, filters).plan()
 
     def _executor(self, tree: LocalTree, bucket: Bucket) -> Executor:
         return Executor(

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.errors import KeyFailure
-from ubiops_file_sync.local.scan import local_entry, scan
-from ubiops_file_sync.model import LocalEntry, Unknown
+from ubiops_file_sync.errors import KeyFailure, SafetyHalt
+from ubiops_file_sync.local.scan import Wanted, local_entry, scan
+from ubiops_file_sync.model import LocalEntry, LocalItem
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -30,6 +30,8 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What a file system says that has no hard links (FAT, some network shares), or no more."""
 
 _COPY_BYTES = 1 << 20
+
+_EVERYTHING = Wanted()
 
 _ODD_PARTS = {"", ".", ".."}
 _ODD = "a part of the name is empty, '.' or '..'"
@@ -83,9 +85,18 @@ class LocalTree:
     def __exit__(self, *_exc: object) -> None:
         os.close(self._root_fd)
 
-    def scan(self) -> Iterator[LocalEntry | Unknown]:
-        """Every regular file below the root, in key order; see `local.scan.scan`."""
-        return scan(self._root_fd)
+    def scan(self, wanted: Wanted = _EVERYTHING) -> Iterator[LocalItem]:
+        """Every regular file below the root, in key order; see `local.scan.scan`.
+
+        Raises `SafetyHalt` if the ignore file at the root cannot be used.
+        """
+        try:
+            yield from scan(self._root_fd, wanted)
+        except KeyFailure as failure:
+            raise SafetyHalt(
+                f"profile {self._owner!r}: in `local_dir` {self.root}, {failure}. Nothing was "
+                "changed; mend that, and run it again"
+            ) from failure
 
     def is_writable(self) -> bool:
         """Whether this user may make files at the root."""

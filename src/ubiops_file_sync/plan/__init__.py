@@ -1,6 +1,7 @@
 """Deciding what a pass does: pure functions over sorted streams of plain values."""
 
 from ubiops_file_sync.plan.decide import Policy, decide
+from ubiops_file_sync.plan.filters import BadPattern, Filters, Scope
 from ubiops_file_sync.plan.merge import (
     Clash,
     KeyOutOfOrder,
@@ -9,9 +10,12 @@ from ubiops_file_sync.plan.merge import (
 )
 
 __all__ = [
+    "BadPattern",
     "Clash",
+    "Filters",
     "KeyOutOfOrder",
     "Policy",
+    "Scope",
     "decide",
     "plan_actions",
     "recognise",
