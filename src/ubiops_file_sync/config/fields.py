@@ -154,7 +154,7 @@ def _check_pattern(text: str) -> str:
         raise ValueError("is empty or has a line break in it; write one gitignore pattern a line")
     try:
         GitIgnoreBasicPattern(text)
-    except ValueError:
+    except (ValueError, re.error):
         raise ValueError("is not a gitignore pattern; see 'man gitignore'") from None
     return text
 

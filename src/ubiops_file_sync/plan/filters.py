@@ -21,7 +21,10 @@ from typing import Self
 from ubiops_file_sync.model import FolderRules, LocalEntry, RemoteEntry
 
 _CACHED_FILES = 256
-"""Ignore files whose compiled rules are kept; many folders tend to hold the same one."""
+"""Ignore files whose compiled rules are kept: many folders tend to hold the same one."""
+
+_MOST_CACHED_LINES = 100
+"""Lines of a file that is kept, so that the kept ones take little memory."""
 
 _CHARACTER_CLASS = re.compile(r"\[[:.=]")
 """As in `[[:alpha:]]`, which git knows and pathspec takes for something else."""
@@ -79,13 +82,19 @@ class Rules:
         return None
 
 
-@lru_cache(maxsize=_CACHED_FILES)
 def compile_rules(lines: tuple[str, ...]) -> Rules:
     """The rules of an ignore file. Raises `BadPattern` with the number of the first bad line.
 
     git passes over a line that it cannot read. Here that line may be all that keeps a secret out
     of the bucket, so nobody may think that it is heeded.
     """
+    if len(lines) > _MOST_CACHED_LINES:
+        return Rules(tuple(_compiled(lines))[::-1])
+    return _compile_cached(lines)
+
+
+@lru_cache(maxsize=_CACHED_FILES)
+def _compile_cached(lines: tuple[str, ...]) -> Rules:
     return Rules(tuple(_compiled(lines))[::-1])
 
 
