@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from ubiops_file_sync.bucket import Bucket
+from ubiops_file_sync.bucket import Bucket, BucketFacts
+from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import RemoteUnreachable
 from ubiops_file_sync.local import LocalTree, Wanted
-from ubiops_file_sync.model import Action, LocalItem, PlanSummary, Problem, RemoteEntry
+from ubiops_file_sync.model import (
+    Action,
+    Deletions,
+    LocalItem,
+    PlanSummary,
+    Problem,
+    RemoteEntry,
+    Verb,
+)
 from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, plan_actions
+from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
 from ubiops_file_sync.store import BaselineStore, ListingSort, Spool
+
+_BUCKET_ID = "bucket_id"
 
 
 @dataclass(slots=True)
@@ -27,6 +40,8 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     """The first of what the comparison found."""
     problem_count: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What a person may want to know of the comparison as a whole."""
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +53,10 @@ class Plan:
         trace: TracebackType | None,
     ) -> None:
         self.spool.__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self.spool.__exit__(None, None, None)
 
     def take(self, item: Action | Problem | Clash) -> None:
         """Heed one finding of the merge."""
@@ -52,21 +71,24 @@ class Plan:
             self.problems.append(item)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Comparison:
-    """What is compared, and under which policy."""
+    """One look at both sides and the baseline of a profile, and the plan that comes of it."""
 
     tree: LocalTree | None
     """None: the root is not there yet, and counts as empty."""
     store: BaselineStore
     bucket: Bucket
-    policy: Policy
+    profile: Profile
     now_us: int
     progress: Progress
     filters: Filters = field(default_factory=Filters)
+    _facts: BucketFacts | None = None
+    _marker_seen: bool = True
 
     def plan(self) -> Plan:
         """The whole plan, or an exception: a listing or a scan that fails leaves none (I12)."""
+        self._see_marker()
         try:
             return self._plan(sort=self.store.noted("listing_order") == "unsorted")
         except KeyOutOfOrder:
@@ -84,19 +106,24 @@ class Comparison:
             plan = until_complete.enter_context(Plan(Spool()))
             with ExitStack() as sorting:
                 remote = self._listing(plan.summary)
+                # One entry ahead, so that the clocks have been compared before anything else is.
+                remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
+                policy = self._policy(self.bucket.skew_us)
+                plan.notes.extend(_of_the_clocks(policy))
                 if sort:
                     remote = sorting.enter_context(ListingSort()).sorted(remote)
                 for item in plan_actions(
                     self._walk(),
                     remote,
                     self.store.rows(),
-                    self.policy,
+                    policy,
                     self.now_us,
                     plan.summary,
                     self.filters,
                 ):
                     plan.take(item)
             until_complete.pop_all()
+        self._see_marker()
         plan.spool.sum_up(plan.summary)
         return plan
 
@@ -104,10 +131,95 @@ class Comparison:
         if self.tree is None:
             return iter(())
         # With a scope of its own, since the walk runs ahead of the merge.
-        return self.tree.scan(Wanted(Scope(self.filters), self.filters.ready_file))
+        return self.tree.walk(Wanted(Scope(self.filters), self.filters.ready_file))
 
     def _listing(self, summary: PlanSummary) -> Iterator[RemoteEntry]:
         for page in self.bucket.pages():
             summary.pages += 1
             self.progress.compared(summary)
             yield from page
+
+    def _policy(self, skew_us: int) -> Policy:
+        return policy_of(self.profile, skew_us, lambda: self._bucket_facts().ttl_us)
+
+    def _bucket_facts(self) -> BucketFacts:
+        """Asked once a pass at most, and only if something depends on it (I10)."""
+        if self._facts is None:
+            self._facts = self.bucket.facts()
+        return self._facts
+
+    def _see_marker(self) -> None:
+        """Looked for before and after the scan: a disk may come or go in between."""
+        marker = self.profile.marker
+        if marker is not None and self._marker_seen:
+            self._marker_seen = self.tree is not None and self.tree.look(marker) is not None
+
+    def bucket_is_new(self) -> bool:
+        """Whether the bucket is another than the one that the baseline speaks of.
+
+        Asked of UbiOps only where the profile carries deletions: nothing else can mistake a new,
+        empty bucket for deletions. The first look is remembered.
+        """
+        known = self.store.noted(_BUCKET_ID)
+        if self.profile.deletions is Deletions.NONE:
+            return False
+        if known is not None and self._facts is None:
+            return False  # Nothing has vanished from the bucket, so nothing depends on it.
+        if known is None:
+            self.remember_bucket()
+        return known not in {None, self._bucket_facts().id}
+
+    def remember_bucket(self) -> None:
+        """From now on the baseline speaks of this bucket, and of none that takes its name."""
+        self.store.note(_BUCKET_ID, self._bucket_facts().id)
+
+    def find_halt(self, plan: Plan, profile: Profile, allowed: Collection[str]) -> Halt | None:
+        """The guard that objects to the plan, if one does."""
+        summary = plan.summary
+        totals = Totals(
+            profile=profile.name,
+            local_dir=str(profile.local_dir),
+            in_step=summary.in_step,
+            local_files=summary.local_files,
+            remote_files=summary.remote_files,
+            deletes_local=summary.actions.get(Verb.DELETE_LOCAL, 0),
+            deletes_remote=summary.actions.get(Verb.DELETE_REMOTE, 0),
+            changed_local=summary.changed_local,
+            changed_remote=summary.changed_remote,
+            bytes_down=summary.bytes_down,
+            free_bytes=None if self.tree is None else self.tree.free_bytes(),
+            min_free_bytes=profile.min_free,
+            max_delete=profile.max_delete,
+            marker=profile.marker,
+            marker_seen=self._marker_seen,
+            bucket_replaced=self.bucket_is_new(),
+        )
+        return find_halt(totals, allowed)
+
+
+def policy_of(profile: Profile, skew_us: int, ttl_us: Callable[[], int | None]) -> Policy:
+    """What the profile wants of each decision, under clocks that are `skew_us` apart."""
+    refresh_s = profile.refresh_before
+    return Policy(
+        direction=profile.direction,
+        conflict=profile.conflict,
+        deletions=profile.deletions,
+        expired=profile.expired,
+        ttl_us=ttl_us,
+        refresh_before_us=None if refresh_s is None else int(refresh_s * 1e6),
+        skew_us=skew_us,
+        max_skew_us=int(profile.max_skew * 1e6),
+    )
+
+
+def _of_the_clocks(policy: Policy) -> list[str]:
+    if abs(policy.skew_us) <= policy.max_skew_us:
+        return []
+    ahead = "ahead of" if policy.skew_us > 0 else "behind"
+    note = (
+        f"this machine's clock is {abs(policy.skew_us) // 1_000_000:,} s {ahead} the bucket's, "
+        "more than `max_skew`; set it right (timedatectl set-ntp true)"
+    )
+    if policy.settles_conflicts_by is not policy.conflict:
+        note += ". Until then, conflicts keep both versions, for which is newer cannot be told"
+    return [note]

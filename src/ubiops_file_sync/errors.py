@@ -62,5 +62,9 @@ class KeyFailure(Exception):
     """One action failed; its message becomes the `Problem` of its key."""
 
 
+class Interrupted(KeyFailure):
+    """One action was broken off, since the pass is being ended."""
+
+
 class KeyUnreachable(KeyFailure):
     """One action got no good answer after every try; many of them in a row end the pass."""

@@ -66,7 +66,7 @@ def refusal(key: str) -> str | None:
         return f"the name is longer than {MAX_KEY_BYTES} bytes; shorten it"
     if any(len(part) > MAX_PART_BYTES for part in encoded.split(b"/")):
         return f"a part of the name is longer than {MAX_PART_BYTES} bytes; shorten it"
-    if key == CONTROL_DIR or key.startswith(CONTROL_DIR + "/"):
+    if CONTROL_DIR in key.split("/"):
         return f"{CONTROL_DIR}/ is where this program keeps its own files; rename the object"
     return None
 

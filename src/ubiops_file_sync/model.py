@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from ubiops_file_sync.errors import SafetyHalt
+
 PAGE_ITEMS = 1000
 """Most items that UbiOps puts into one page of a listing."""
 
@@ -236,7 +238,7 @@ class Action:
         """Bytes that will travel, at most."""
         if self.verb is Verb.UPLOAD and self.local is not None:
             return self.local.size
-        if self.verb is Verb.DOWNLOAD and self.remote is not None:
+        if self.verb in {Verb.DOWNLOAD, Verb.DELETE_REMOTE} and self.remote is not None:
             return self.remote.size
         return 0
 
@@ -291,6 +293,11 @@ class PlanSummary:
     bytes_down: int = 0
     transfer_calls: int = 0
     """API calls that the actions take, at most."""
+    in_step: int = 0
+    """Keys that the baseline holds."""
+    changed_local: int = 0
+    """Keys of the baseline that changed here."""
+    changed_remote: int = 0
     left: dict[Reason, int] = field(default_factory=dict)
     """Keys left as they are, though the sides differ, by reason."""
 
@@ -336,10 +343,14 @@ class Report:
     """All of them."""
     extra_keys: tuple[str, ...]
     """Losers of conflicts that were kept under names of their own."""
+    halt: str | None = None
+    """Why a real pass would stop before its first action; None: it would not."""
     notes: tuple[str, ...] = ()
     """What a person may want to know, and need do nothing about."""
 
     @property
     def exit_code(self) -> int:
-        """0: in step; 1: some keys failed and are tried again in the next pass."""
+        """0: in step; 1: some keys failed and are tried again in the next pass; 4: a halt."""
+        if self.halt is not None:
+            return SafetyHalt.exit_code
         return 1 if self.problem_count else 0

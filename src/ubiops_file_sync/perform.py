@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.compare import Plan
-from ubiops_file_sync.errors import RemoteError
+from ubiops_file_sync.errors import KeyFailure, RemoteError
 from ubiops_file_sync.execute import Executor, run_all
 from ubiops_file_sync.model import (
     Action,
@@ -60,7 +60,7 @@ class Performance:
                 self._take(outcome)
 
         actions = self._with_intents(self.plan.spool.actions())
-        run_all(actions, self.executor.run, self.workers, take)
+        run_all(actions, self.executor.run, self.workers, take, self.executor.bucket.stop)
 
     def _run_fresh(self, fresh: Spool) -> None:
         """Files that were too young: wait until the youngest has come to rest, and look again."""
@@ -72,7 +72,13 @@ class Performance:
         settle_s = self.executor.settle_ns / 1e9
         self.progress.settling(summary.action_count, settle_s)
         time.sleep(settle_s)
-        run_all(fresh.actions(), self.executor.run_settled, self.workers, self._take)
+        run_all(
+            fresh.actions(),
+            self.executor.run_settled,
+            self.workers,
+            self._take,
+            self.executor.bucket.stop,
+        )
 
     def _take(self, outcome: Outcome) -> None:
         self.recorder.take(outcome)
@@ -107,7 +113,7 @@ class Performance:
                 return
             for page in bucket.pages():
                 self._record_ours(page)
-        except RemoteError as error:
+        except (RemoteError, KeyFailure) as error:
             # All is stored; only when it was is not known. The next pass recognises it.
             self.recorder.notes.append(f"what the bucket stored was not asked to the end: {error}")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from ubiops_file_sync.bucket import Bucket
@@ -20,7 +22,19 @@ from ubiops_file_sync.store import BaselineStore, Identity
 
 def state_path(state_dir: Path, profile: Profile) -> Path:
     """The file of a profile's baseline."""
-    return state_dir / f"{profile.name}.sqlite"
+    return state_dir / f"{state_name(profile)}.sqlite"
+
+
+def state_name(profile: Profile) -> str:
+    """What the profile's files in the state folder are called.
+
+    The profile that environment variables make is always `default`, so that two folders that are
+    synchronised in this way would share one state; its name carries a digest of its places.
+    """
+    if profile.name != "default":
+        return profile.name
+    places = "\0".join(asdict(identity(profile)).values())
+    return f"{profile.name}-{hashlib.sha256(places.encode()).hexdigest()[:12]}"
 
 
 def identity(profile: Profile) -> Identity:
@@ -51,7 +65,10 @@ def filters(profile: Profile) -> Filters:
 
 @contextmanager
 def open_bucket(
-    profile: Profile, env: Mapping[str, str], retries: RetryPolicy | None
+    profile: Profile,
+    env: Mapping[str, str],
+    retries: RetryPolicy | None,
+    now_ns: Callable[[], int],
 ) -> Iterator[Bucket]:
     """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
     # Late, so that a command that asks nothing of UbiOps need not load its SDK.
@@ -66,7 +83,7 @@ def open_bucket(
         prefix=profile.prefix,
         token_source=profile.token_source,
     )
-    bucket = UbiOpsBucket(place, token, profile.workers, retries)
+    bucket = UbiOpsBucket(place, token, profile.workers, retries, now_ns)
     try:
         yield bucket
     finally:
@@ -102,19 +119,26 @@ def _require_utf8_names() -> None:
         )
 
 
-def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
-    start = f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be "
+def existing_root(profile: Profile, pass_id: str) -> LocalTree:
+    """The local root as it stands, for those who need no bucket. Raises `SafetyHalt`."""
+    _require_utf8_names()
     try:
-        tree = stack.enter_context(LocalTree(profile.local_dir, profile.name, pass_id))
+        return LocalTree(profile.local_dir, profile.name, pass_id)
     except OSError as error:
         raise SafetyHalt(
-            f"{start}read ({(error.strerror or '').lower()}). Nothing was changed; make it a "
-            "folder that this user may read, and run it again"
+            f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be read "
+            f"({(error.strerror or '').lower()}). Nothing was changed; make it a folder that this "
+            "user may read, and run it again"
         ) from error
+
+
+def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
+    tree = stack.enter_context(existing_root(profile, pass_id))
     if profile.direction is not Direction.UPLOAD and not tree.is_writable():
         raise SafetyHalt(
-            f"{start}written to, which `direction: {profile.direction}` needs. Nothing was "
-            "changed; give this user the right to write, or set `direction: upload`"
+            f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be written to, "
+            f"which `direction: {profile.direction}` needs. Nothing was changed; give this user "
+            "the right to write, or set `direction: upload`"
         )
     return tree
 

@@ -9,9 +9,8 @@ is just the spool.
 from __future__ import annotations
 
 import os
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,14 +20,19 @@ from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.config import Profile
+from ubiops_file_sync.errors import SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor
-from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.local import LocalTree, Retention
 from ubiops_file_sync.model import Report
+from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.perform import Performance
-from ubiops_file_sync.plan import Policy
+from ubiops_file_sync.plan.guards import GUARDS, Halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
-from ubiops_file_sync.store import BaselineStore, profile_lock
+from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock
+
+ALLOWABLE = (*GUARDS, OTHER_PLACES)
+"""The guards that a person may allow by name, for one pass."""
 
 
 class Reconciler:
@@ -43,14 +47,24 @@ class Reconciler:
         progress: Progress | None = None,
         retries: RetryPolicy | None = None,
         now_ns: Callable[[], int] = time.time_ns,
+        allow: Collection[str] = (),
     ) -> None:
-        """Nothing is read or asked yet. `env`: where a token variable is looked up."""
+        """Nothing is read or asked yet. `env`: where a token variable is looked up.
+
+        `allow` names the guards (`ALLOWABLE`) that may not halt the next pass.
+        """
         self._profile = profile
         self._state_dir = state_dir
         self._env = os.environ if env is None else env
         self._progress = progress or Progress()
         self._retries = retries
         self._now_ns = now_ns
+        self._allow = frozenset(allow)
+        unknown = self._allow.difference(ALLOWABLE)
+        if unknown:
+            raise UsageError(
+                f"there is no guard {min(unknown)!r} to allow; there are {', '.join(ALLOWABLE)}"
+            )
 
     @contextmanager
     def plan(self) -> Iterator[tuple[Plan, Report]]:
@@ -59,7 +73,7 @@ class Reconciler:
         The plan is open for the length of the block. Raises `SyncError`.
         """
         began = time.monotonic()
-        pass_id = _new_pass_id()
+        pass_id = new_pass_id(self._now_ns())
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
             store = stack.enter_context(
@@ -67,42 +81,89 @@ class Reconciler:
             )
             bucket = stack.enter_context(self._bucket())
             tree = places.open_root(stack, self._profile, pass_id, store)
-            plan = stack.enter_context(self._compare(tree, store, bucket))
+            comparison = self._comparison(tree, store, bucket)
+            plan = stack.enter_context(comparison.plan())
+            halt = comparison.find_halt(plan, self._profile, self._allow)
             self._progress.ended()
-            yield plan, self._report(pass_id, began, bucket, plan, recorder=None)
+            yield plan, self._report(pass_id, began, bucket, plan, halt=halt)
 
     def run(self) -> Report:
         """One pass. Raises `SyncError`; what was done until then is recorded."""
         began = time.monotonic()
-        pass_id = _new_pass_id()
+        pass_id = new_pass_id(self._now_ns())
         profile = self._profile
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
-            stack.enter_context(profile_lock(self._state_dir, profile.name))
+            stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
             bucket = stack.enter_context(self._bucket())
             store = stack.enter_context(
-                BaselineStore.open(self._state_path, places.identity(profile))
+                BaselineStore.open(
+                    self._state_path,
+                    places.identity(profile),
+                    other_places=OTHER_PLACES in self._allow,
+                )
             )
             tree = places.open_root(stack, profile, pass_id, store)
-            plan = stack.enter_context(self._compare(tree, store, bucket))
+            plan = stack.enter_context(self._safe_plan(tree, store, bucket))
             if tree is None:
                 # Only now that UbiOps has answered: a wrong token leaves no folder behind.
                 tree = places.make_root(stack, profile, pass_id)
             tree.sweep()
             recorder = Recorder(store, tree)
+            recorder.notes.extend(plan.notes)
             performance = Performance(
                 plan, self._executor(tree, bucket), store, recorder, self._progress, profile.workers
             )
             performance.act()
             performance.confirm(bucket)
+            self._tidy_trash(tree, pass_id, recorder)
             return self._report(pass_id, began, bucket, plan, recorder)
 
-    def _compare(self, tree: LocalTree | None, store: BaselineStore, bucket: Bucket) -> Plan:
+    def _safe_plan(self, tree: LocalTree | None, store: BaselineStore, bucket: Bucket) -> Plan:
+        """A complete plan that no guard objects to. Raises `SafetyHalt`."""
+        comparison = self._comparison(tree, store, bucket)
+        plan = comparison.plan()
+        halt = comparison.find_halt(plan, self._profile, self._allow)
+        if halt is None and comparison.bucket_is_new():
+            # Allowed: what was in step with the old bucket says nothing of this one.
+            plan.close()
+            store.begin_anew(places.identity(self._profile))
+            comparison.remember_bucket()
+            return self._comparison(tree, store, bucket).plan()
+        if halt is not None:
+            plan.close()
+            raise SafetyHalt(halt.message)
+        return plan
+
+    def _comparison(
+        self, tree: LocalTree | None, store: BaselineStore, bucket: Bucket
+    ) -> Comparison:
         self._progress.comparing(self._profile.name)
-        policy = Policy(self._profile.direction, self._profile.conflict)
-        now_us = self._now_ns() // 1000
-        filters = places.filters(self._profile)
-        return Comparison(tree, store, bucket, policy, now_us, self._progress, filters).plan()
+        return Comparison(
+            tree=tree,
+            store=store,
+            bucket=bucket,
+            profile=self._profile,
+            now_us=self._now_ns() // 1000,
+            progress=self._progress,
+            filters=places.filters(self._profile),
+        )
+
+    def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:
+        """Only at the end of a pass that got there: one that breaks off takes nothing away."""
+        trash = self._profile.trash
+        now = datetime.fromtimestamp(self._now_ns() // 1_000_000_000, UTC)
+        pruned = tree.trash.prune(Retention(now, trash.keep_days, trash.max_size, pass_id))
+        if pruned.passes:
+            recorder.notes.append(
+                f"the trash let go of {len(pruned.passes):,} old passes, up to "
+                f"{pruned.passes[-1]}, as `trash` says"
+            )
+        if pruned.first is not None:
+            recorder.notes.append(
+                f"{pruned.left:,} old files in the trash could not be removed, such as "
+                f"{pruned.first.key} ({pruned.first.message}); check their permissions"
+            )
 
     def _executor(self, tree: LocalTree, bucket: Bucket) -> Executor:
         return Executor(
@@ -114,14 +175,20 @@ class Reconciler:
         )
 
     def _bucket(self) -> AbstractContextManager[Bucket]:
-        return places.open_bucket(self._profile, self._env, self._retries)
+        return places.open_bucket(self._profile, self._env, self._retries, self._now_ns)
 
     @property
     def _state_path(self) -> Path:
         return places.state_path(self._state_dir, self._profile)
 
     def _report(
-        self, pass_id: str, began: float, bucket: Bucket, plan: Plan, recorder: Recorder | None
+        self,
+        pass_id: str,
+        began: float,
+        bucket: Bucket,
+        plan: Plan,
+        recorder: Recorder | None = None,
+        halt: Halt | None = None,
     ) -> Report:
         return Report(
             profile=self._profile.name,
@@ -136,10 +203,6 @@ class Reconciler:
             problems=tuple(recorder.problems if recorder else plan.problems),
             problem_count=recorder.problem_count if recorder else plan.problem_count,
             extra_keys=tuple(recorder.extra_keys) if recorder else (),
-            notes=tuple(recorder.notes) if recorder else (),
+            notes=tuple(recorder.notes if recorder else plan.notes),
+            halt=halt.message if halt else None,
         )
-
-
-def _new_pass_id() -> str:
-    """Sorts by time, and is unique among the passes of one second."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

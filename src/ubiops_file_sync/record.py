@@ -9,6 +9,7 @@ from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import BaselineEntry, Intent, Outcome, Problem, Verb
 from ubiops_file_sync.store import BaselineStore
 
+_CHANGES_NAMES = {Verb.DOWNLOAD, Verb.DELETE_LOCAL, Verb.DELETE_REMOTE}
 _BATCH = 500
 _LONGEST_WAIT_S = 2.0
 KEPT_PROBLEMS = 1000
@@ -52,7 +53,7 @@ class Recorder:
         self._begun.extend(outcome.intents)
         if outcome.forgotten:
             self._forgotten.append(outcome.action.key)
-        if outcome.did is Verb.DOWNLOAD or outcome.extra_keys:
+        if outcome.did in _CHANGES_NAMES or outcome.extra_keys:
             self._written.extend((outcome.action.key, *outcome.extra_keys))
         waiting = len(self._in_step) + len(self._begun) + len(self._forgotten)
         if waiting >= _BATCH or time.monotonic() - self._flushed_at > _LONGEST_WAIT_S:
@@ -85,5 +86,6 @@ class Recorder:
         except OSError as error:
             lost = set(self._written)
             self._in_step = [entry for entry in self._in_step if entry.key not in lost]
+            self._forgotten = [key for key in self._forgotten if key not in lost]
             trouble = (error.strerror or str(error)).lower()
             self.report(Problem(self._written[0], f"its folder could not be flushed ({trouble})"))

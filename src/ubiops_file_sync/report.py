@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from ubiops_file_sync.model import Action, Loser, PlanSummary, Report, Verb
+from ubiops_file_sync.model import Action, Loser, Report, Verb
 
 JSON_VERSION = 1
 
@@ -17,12 +17,16 @@ _DONE = {
     Verb.DOWNLOAD: "downloaded",
     Verb.ADOPT: "found equal",
     Verb.FORGET: "forgotten",
+    Verb.DELETE_LOCAL: "deleted here",
+    Verb.DELETE_REMOTE: "deleted in the bucket",
 }
 _TO_DO = {
     Verb.UPLOAD: "to upload",
     Verb.DOWNLOAD: "to download",
     Verb.ADOPT: "to record as equal",
     Verb.FORGET: "to forget",
+    Verb.DELETE_LOCAL: "to delete here",
+    Verb.DELETE_REMOTE: "to delete in the bucket",
 }
 _LOSER = {
     Loser.NONE: "",
@@ -54,21 +58,27 @@ def action_line(action: Action) -> str:
     size = decimal(action.size_bytes) if action.verb in {Verb.UPLOAD, Verb.DOWNLOAD} else ""
     compare = "; if the content differs" if action.compare else ""
     return (
-        f"  {action.verb:<8}  {size:>8}  {printable(action.key)}"
+        f"  {action.verb:<13}  {size:>8}  {printable(action.key)}"
         f"  ({action.reason}{compare}{_LOSER[action.loser]})"
     )
 
 
-def plan_lines(summary: PlanSummary, problem_count: int) -> Iterator[str]:
+def plan_lines(report: Report) -> Iterator[str]:
     """Totals of a plan."""
+    summary, problem_count = report.planned, report.problem_count
     counts = _counted(summary.actions, _TO_DO)
-    yield f"  {counts or 'nothing to do'}" + _left(summary.left)
+    yield f"  {counts or 'nothing to do'}"
+    yield from _left_lines(report)
     if problem_count:
         yield f"  {problem_count:,} {_noun(problem_count, 'problem')}"
+    for note in report.notes:
+        yield f"  note: {note}"
     yield (
         f"  {decimal(summary.bytes_up)} up, {decimal(summary.bytes_down)} down; "
         f"a pass takes {summary.api_calls:,} API {_noun(summary.api_calls, 'call')} at most"
     )
+    if report.halt is not None:
+        yield f"  a pass would halt: {report.halt}"
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -77,9 +87,10 @@ def report_lines(report: Report) -> Iterator[str]:
     counts = _counted(report.done, _DONE)
     yield (
         f"{report.profile}: {counts or 'nothing to do'}"
-        f" ({report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} here, "
-        f"{report.planned.remote_files:,} in the bucket){_left(report.planned.left)}"
+        f" (compared {report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} "
+        f"here with {report.planned.remote_files:,} in the bucket)"
     )
+    yield from _left_lines(report)
     yield (
         f"  {decimal(report.bytes_up)} up, {decimal(report.bytes_down)} down, "
         f"{calls:,} API {_noun(calls, 'call')}, {report.seconds:.1f} s"
@@ -137,6 +148,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "problem_count": report.problem_count,
         "extra_keys": list(report.extra_keys),
         "notes": list(report.notes),
+        "halt": report.halt,
     }
 
 
@@ -144,9 +156,10 @@ def _counted(counts: dict[Verb, int], words: dict[Verb, str]) -> str:
     return ", ".join(f"{counts[verb]:,} {word}" for verb, word in words.items() if counts.get(verb))
 
 
-def _left(left: dict[Any, int]) -> str:
-    total = sum(left.values())
-    return f"; {total:,} left as they are" if total else ""
+def _left_lines(report: Report) -> Iterator[str]:
+    """What differs and is meant to: by reason."""
+    for reason, count in sorted(report.planned.left.items()):
+        yield f"  {count:,} left as {'it is' if count == 1 else 'they are'}: {reason}"
 
 
 def _noun(count: int, noun: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ubiops_file_sync.model import Outcome, PlanSummary
 from ubiops_file_sync.progress import Progress
+from ubiops_file_sync.report import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -34,9 +35,9 @@ class TerminalProgress(Progress):
         self.ended()
         self._bars = Bars(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[counts]}", markup=False),
             TimeElapsedColumn(),
             console=Console(file=self._stream),
             transient=True,
@@ -57,7 +58,7 @@ class TerminalProgress(Progress):
     def did(self, outcome: Outcome) -> None:
         """One more."""
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, advance=1, counts=outcome.action.key[-40:])
+            self._bars.update(self._task, advance=1, counts=printable(outcome.action.key)[-40:])
 
     def settling(self, files: int, seconds: float) -> None:
         """Say why it waits."""

@@ -14,6 +14,13 @@ from ubiops_file_sync.emulator import BucketServer, Provider
 
 QUICK = RetryPolicy(first_wait_s=0.005, longest_wait_s=0.02)
 
+_connected: list[UbiOpsBucket] = []
+
+
+def _close_all() -> None:
+    while _connected:
+        _connected.pop().close()
+
 
 def connect(server: BucketServer, prefix: str = "p/", token: str | None = None) -> UbiOpsBucket:
     place = Place(
@@ -24,20 +31,21 @@ def connect(server: BucketServer, prefix: str = "p/", token: str | None = None) 
         prefix=prefix,
         token_source="a test",
     )
-    return UbiOpsBucket(place, token or server.token, connections=4, retries=QUICK)
+    bucket = UbiOpsBucket(place, token or server.token, connections=4, retries=QUICK)
+    _connected.append(bucket)
+    return bucket
 
 
 @pytest.fixture(params=list(Provider), ids=lambda provider: provider.value)
 def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BucketServer]:
     with BucketServer(tmp_path / "server", rate_limit=None, provider=request.param) as running:
         yield running
+        _close_all()
 
 
 @pytest.fixture
-def bucket(server: BucketServer) -> Iterator[UbiOpsBucket]:
-    connected = connect(server)
-    yield connected
-    connected.close()
+def bucket(server: BucketServer) -> UbiOpsBucket:
+    return connect(server)
 
 
 @pytest.fixture
@@ -45,3 +53,4 @@ def any_server(tmp_path: Path) -> Iterator[BucketServer]:
     """For what has nothing to do with the provider."""
     with BucketServer(tmp_path / "server", rate_limit=None) as running:
         yield running
+        _close_all()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+from typing import Any
 
 import pytest
 
 from bucket.conftest import connect
 from ubiops_file_sync.bucket import digest
+from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, HttpClient
 from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, created_us
 from ubiops_file_sync.emulator import BucketServer, Fault, Role
 from ubiops_file_sync.errors import AccessRefused, KeyFailure, KeyUnreachable, RemoteUnreachable
@@ -170,3 +172,48 @@ def test_the_providers_digest_is_taken_only_where_it_is_one(
     assert (found.algorithm if found else None) == algorithm
     if found:
         assert found.value == digest.digest_of(io.BytesIO(b"abc"), found.algorithm)
+
+
+def test_a_slow_uplink_has_the_read_timeout_for_each_block(any_server: BucketServer) -> None:
+    """urllib3 alone would give a new connection's first request the connect timeout only."""
+    http = HttpClient(1)
+    http.ask("GET", any_server.api_host + "/status", {})
+    (pool,) = http._pools.values()
+    connection: Any = pool.connection_from_url(any_server.api_host)._new_conn()
+    connection.connect()
+    assert connection.sock.gettimeout() == READ_TIMEOUT_S
+    connection.close()
+    http.close()
+
+
+def test_what_is_stopped_breaks_off_and_is_not_tried_again(any_server: BucketServer) -> None:
+    bucket = connect(any_server)
+    bucket.send("a", io.BytesIO(b"1"), 1)
+    bucket.stop()
+    with pytest.raises(KeyFailure, match="interrupted"):
+        bucket.send("b", io.BytesIO(b"1"), 1)
+    assert set(any_server.objects()) == {"p/a"}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        '{"file": "p/a", "size": 1, "time_created": "yesterday"}',
+        '{"file": "p/a", "size": -1, "time_created": "2024-01-01T00:00:00Z"}',
+        '{"file": "p/a", "size": 99999999999999999999, "time_created": "2024-01-01T00:00:00Z"}',
+        '{"file": 7, "size": 1, "time_created": "2024-01-01T00:00:00Z"}',
+    ],
+)
+def test_a_listing_that_makes_no_sense_is_no_listing(any_server: BucketServer, item: str) -> None:
+    body = f'{{"files": [{item}], "continuation_token": null}}'
+    any_server.faults.add(Fault("list", "status", code=200, body=body, times=None))
+    with pytest.raises(RemoteUnreachable):
+        list(connect(any_server).pages())
+
+
+def test_a_signed_url_that_is_none_fails_its_key_alone(any_server: BucketServer) -> None:
+    body = '{"url": "http://[::1/x?sig=secret", "provider": "ubiops"}'
+    any_server.faults.add(Fault("sign_upload", "status", code=200, body=body, times=None))
+    with pytest.raises(KeyFailure) as caught:
+        connect(any_server).send("a", io.BytesIO(b"1"), 1)
+    assert "secret" not in str(caught.value)

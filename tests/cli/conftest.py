@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+import ubiops_file_sync
 from ubiops_file_sync.emulator import BucketServer
 
 COMMAND = [sys.executable, "-m", "ubiops_file_sync"]
+SAME_PACKAGE = str(Path(ubiops_file_sync.__file__).parents[1])
+"""Where the package was imported from: the command that runs is then of the same tree."""
 
 
 @dataclass
@@ -35,7 +38,12 @@ class Shell:
         return subprocess.run(
             [*COMMAND, *words],
             cwd=self.cwd,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.cwd), **self.env},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": SAME_PACKAGE,
+                "HOME": str(self.cwd),
+                **self.env,
+            },
             text=True,
             capture_output=True,
             timeout=60,

@@ -272,5 +272,5 @@ def test_a_latin_locale_is_refused_before_any_name_is_misread(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
-    with pytest.raises(ConfigError, match="LC_ALL=C.UTF-8"):
+    with pytest.raises(ConfigError, match=r"LC_ALL=C\.UTF-8"):
         world.run()

@@ -19,7 +19,7 @@ from ubiops_file_sync.plan import Filters, Scope
 
 def walked(tree: LocalTree, filters: Filters | None = None) -> list[LocalItem]:
     filters = filters or Filters()
-    return list(tree.scan(Wanted(Scope(filters), filters.ready_file)))
+    return list(tree.walk(Wanted(Scope(filters), filters.ready_file)))
 
 
 def keys_of(items: list[LocalItem]) -> list[str]:
@@ -86,7 +86,7 @@ from ubiops_file_sync.local import Wanted
 from ubiops_file_sync.plan import Filters, Scope
 for exclude in ([], ["no"]):
     scope = Scope(Filters.of(exclude=exclude))
-    print([type(item).__name__ + " " + item.key for item in tree.scan(Wanted(scope))])
+    print([type(item).__name__ + " " + item.key for item in tree.walk(Wanted(scope))])
 """
     assert as_nobody(root, code) == ["['LocalEntry a', 'Unknown no/']", "['LocalEntry a']"]
 
@@ -140,7 +140,11 @@ def test_an_unreadable_ignore_file_makes_its_folder_unknown(root: Path) -> None:
     fill(root, "d/a", "b")
     (root / "d" / IGNORE_FILE).chmod(0)
     root.chmod(0o755)
-    code = "for item in tree.scan(): print(type(item).__name__, item.key)"
+    code = """
+from ubiops_file_sync.local import Wanted
+from ubiops_file_sync.plan import Filters, Scope
+for item in tree.walk(Wanted(Scope(Filters()))): print(type(item).__name__, item.key)
+"""
     assert as_nobody(root, code) == ["LocalEntry b", "Unknown d/"]
 
 
@@ -197,10 +201,19 @@ def test_a_ready_file_is_told_of_before_all_that_is_in_its_folder(
     assert [item for item in walked(tree) if isinstance(item, FolderRules)] == []
 
 
+def test_to_a_plain_scan_an_ignore_file_is_a_file_like_any_other(
+    root: Path, tree: LocalTree
+) -> None:
+    ignore(root, "", b"\xff")
+    ignore(root, "d", "a")
+    fill(root, "d/a")
+    assert keys_of(list(tree.scan())) == [IGNORE_FILE, f"d/{IGNORE_FILE}", "d/a"]
+
+
 def test_memory_does_not_grow_with_ignore_files(root: Path, tree: LocalTree) -> None:
     def peak() -> int:
         tracemalloc.start()
-        for _ in tree.scan(Wanted(Scope(Filters()))):
+        for _ in tree.walk(Wanted(Scope(Filters()))):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -23,7 +23,7 @@ from ubiops_file_sync.model import (
     Verb,
 )
 from ubiops_file_sync.plan import Policy, recognise
-from ubiops_file_sync.plan.merge import CLOCK_TOLERANCE_US
+from ubiops_file_sync.plan.intents import CLOCK_TOLERANCE_US
 
 BEGAN_US = NOW_US - 60 * SECOND_US
 ENDED_US = BEGAN_US + 10 * SECOND_US

@@ -28,6 +28,17 @@ class Fetched:
     bytes_down: int
 
 
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """What the service tells of the bucket itself."""
+
+    id: str
+    """Another one under the same name means that the bucket was deleted and made anew."""
+    provider: str
+    ttl_us: int | None
+    """Microseconds after which objects vanish by themselves; None: they stay."""
+
+
 class CallCounter:
     """API calls of a pass by endpoint: the scarce resource (300 a minute). Thread-safe."""
 
@@ -55,6 +66,13 @@ class Bucket(Protocol):
     """
 
     calls: CallCounter
+    skew_us: int
+    """How far the local clock is ahead of the service's, as its last answer showed; 0: not at all,
+    or by less than can be told."""
+
+    def facts(self) -> BucketFacts:
+        """What the service tells of the bucket. One API call."""
+        ...
 
     def pages(self) -> Iterator[list[RemoteEntry]]:
         """The listing, a page at a time, in whatever order the service has.
@@ -94,6 +112,10 @@ class Bucket(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is no error. One API call."""
+        ...
+
+    def stop(self) -> None:
+        """Break off what is under way, in every thread; whatever is asked after that fails."""
         ...
 
     def close(self) -> None:

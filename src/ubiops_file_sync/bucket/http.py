@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from ubiops_file_sync.errors import Interrupted
+
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 
@@ -36,6 +38,32 @@ class _NoQueries(logging.Filter):
 logging.getLogger("urllib3.connectionpool").addFilter(_NoQueries())
 
 
+class _PlainConnection(urllib3.connection.HTTPConnection):
+    """Gives each block of a body the read timeout: urllib3 leaves the connect timeout in force
+    while the first request of a connection is sent, and a slow uplink would meet it."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(READ_TIMEOUT_S)
+
+
+class _TlsConnection(urllib3.connection.HTTPSConnection):
+    """As `_PlainConnection`."""
+
+    def connect(self) -> None:
+        super().connect()
+        if self.sock is not None:
+            self.sock.settimeout(READ_TIMEOUT_S)
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
 class HttpClient:
     """A pool of connections to any number of hosts. Thread-safe."""
 
@@ -47,6 +75,8 @@ class HttpClient:
             "retries": False,
             "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
         }
+        self.stopping = threading.Event()
+        """Set: every request fails, and bodies that are under way break off."""
         self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
@@ -70,6 +100,7 @@ class HttpClient:
 
         With `stream` the body is not read; the caller reads it and releases the connection.
         """
+        self.require_going_on()
         return self._pool_for(url).request(
             method,
             url,
@@ -80,6 +111,11 @@ class HttpClient:
             decode_content=False,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
         )
+
+    def require_going_on(self) -> None:
+        """Raise `Interrupted` once `stopping` is set."""
+        if self.stopping.is_set():
+            raise Interrupted("interrupted; the next pass takes it")
 
     @contextmanager
     def streaming(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -93,7 +129,10 @@ class HttpClient:
             response.release_conn()
 
     def _pool_for(self, url: str) -> urllib3.PoolManager:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise urllib3.exceptions.LocationParseError("a signed URL") from None
         place = (parts.scheme, parts.netloc)
         with self._lock:
             pool = self._pools.get(place)
@@ -106,9 +145,13 @@ class HttpClient:
         if scheme == "https":
             options["ssl_context"] = _tls_context()
         proxy = _proxy_for(scheme, host)
-        if proxy is None:
-            return urllib3.PoolManager(**options)
-        return urllib3.ProxyManager(proxy, **options)
+        pool = (
+            urllib3.PoolManager(**options)
+            if proxy is None
+            else urllib3.ProxyManager(proxy, **options)
+        )
+        pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        return pool
 
 
 def _proxy_for(scheme: str, host: str) -> str | None:

@@ -79,7 +79,7 @@ def _whole_pass(error: Refused, place: Place, endpoint: str, start: str) -> Sync
             f"{start}the token ({place.token_source}) is valid, but in project {place.project!r}, "
             f"bucket {place.bucket!r} it {wrong}"
         )
-    if error.status == 404 and endpoint == "list":
+    if error.status == 404 and endpoint in {"list", "bucket"}:
         return NoSuchBucket(
             f"{start}there is no bucket {place.bucket!r} in project {place.project!r} at "
             f"{place.api_host}, or the token ({place.token_source}) may not see it. Check "

@@ -19,6 +19,9 @@ from ubiops_file_sync.bucket.retry import RATE_LIMITED, Pause, Refused
 _DEFAULT_RESET_S = 59
 """What the SDK waits for when a 429 does not say how long."""
 
+_LONGEST_RESET_S = 300
+"""A window is a minute; a server that says more is not believed to the end."""
+
 
 class PooledRest:
     """The one method of `ubiops.rest.RESTClientObject` that `ApiClient` calls."""
@@ -59,7 +62,8 @@ class PooledRest:
 def _reset_s(response: urllib3.BaseHTTPResponse) -> float:
     """Seconds until the quota's window ends, and one more for the rounding of the header."""
     text = response.headers.get("x-ratelimit-reset", "")
-    return (int(text) if text.isdigit() else _DEFAULT_RESET_S) + 1
+    told_s = int(text) if text.isdigit() else _DEFAULT_RESET_S
+    return min(told_s, _LONGEST_RESET_S) + 1
 
 
 def _words(response: urllib3.BaseHTTPResponse) -> str:

@@ -50,7 +50,8 @@ class RetryPolicy:
 class Pause:
     """Holds every caller back after a 429 until the quota's window ends. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
         self._until = 0.0
         self._lock = threading.Lock()
 
@@ -60,9 +61,9 @@ class Pause:
             self._until = max(self._until, time.monotonic() + seconds)
 
     def wait(self) -> None:
-        """Return once calls are allowed."""
-        while (left := self._until - time.monotonic()) > 0:
-            time.sleep(left)
+        """Return once calls are allowed, or none will be made any more."""
+        while (left := self._until - time.monotonic()) > 0 and not self._stopping.is_set():
+            self._stopping.wait(left)
 
 
 def passes_by_itself(error: BaseException) -> bool:
@@ -81,16 +82,25 @@ def passes_by_itself(error: BaseException) -> bool:
 
 
 def attempt(
-    policy: RetryPolicy, work: Callable[[], Result], *, total_s: float | None = None
+    policy: RetryPolicy,
+    work: Callable[[], Result],
+    stopping: threading.Event,
+    *,
+    total_s: float | None = None,
 ) -> Result:
-    """What `work` returns, tried as the policy says; the last failure is raised as it is."""
+    """What `work` returns, tried as the policy says; the last failure is raised as it is.
+
+    `stopping` ends the waits between tries, and the tries with them.
+    """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(passes_by_itself),
         stop=tenacity.stop_after_attempt(policy.tries)
+        | tenacity.stop_when_event_set(stopping)
         | tenacity.stop_after_delay(policy.total_s if total_s is None else total_s),
         wait=tenacity.wait_random_exponential(
             multiplier=policy.first_wait_s, max=policy.longest_wait_s
         )
         + tenacity.wait_fixed(policy.first_wait_s / 2),
+        sleep=tenacity.sleep_using_event(stopping),
         reraise=True,
     )(work)

@@ -46,7 +46,7 @@ def get_blob(
             return Fetched(equal=True, bytes_down=0)
         algorithm = known.algorithm if known else ("sha256" if same_as else None)
         computing = hasher(algorithm) if algorithm else None
-        count = _pour(response, sink, computing)
+        count = _pour(http, response, sink, computing)
     if count != size:
         # A body without a length can end early without an error: the listed size is the proof.
         raise Damaged(f"{count} bytes came of {size}")
@@ -63,11 +63,17 @@ def _refused(response: urllib3.BaseHTTPResponse, body: bytes) -> Refused:
     return Refused(response.status, response.reason or "", storage=True, expired=expired)
 
 
-def _pour(response: urllib3.BaseHTTPResponse, sink: BinaryIO, computing: Hasher | None) -> int:
+def _pour(
+    http: HttpClient,
+    response: urllib3.BaseHTTPResponse,
+    sink: BinaryIO,
+    computing: Hasher | None,
+) -> int:
     sink.seek(0)
     sink.truncate()
     count = 0
     for block in response.stream(BLOCK_BYTES, decode_content=False):
+        http.require_going_on()
         if computing:
             computing.update(block)
         _write_all(sink, block)
@@ -100,7 +106,7 @@ def put_blob(
     if provider == AZURE:
         headers |= _AZURE_HEADERS
     computing = hasher("md5")
-    body = _blocks(source, size, computing, check) if size else b""
+    body = _watched(http, _blocks(source, size, computing, check)) if size else b""
     response = http.ask("PUT", url, headers, body)
     if not 200 <= response.status <= 299:
         raise _refused(response, response.data)
@@ -110,13 +116,23 @@ def put_blob(
     return response.headers
 
 
+def _watched(http: HttpClient, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        http.require_going_on()
+        yield block
+
+
 def _blocks(
     source: BinaryIO, size: int, computing: Hasher, check: Callable[[], None] | None
 ) -> Iterator[bytes]:
     source.seek(0)
     left = size
     while left:
-        block = source.read(min(BLOCK_BYTES, left))
+        try:
+            block = source.read(min(BLOCK_BYTES, left))
+        except OSError as error:
+            # Else it would be taken for the network's, and tried again.
+            raise KeyFailure(f"it cannot be read ({(error.strerror or '').lower()})") from error
         if not block:
             raise KeyFailure("the file got shorter while it was read; the next pass takes it")
         left -= len(block)

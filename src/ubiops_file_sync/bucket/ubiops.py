@@ -6,16 +6,17 @@ The facts of the API that shape it are in design section 2.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 import urllib3
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.bucket.contract import CallCounter, Fetched, Receipt
+from ubiops_file_sync.bucket.contract import BucketFacts, CallCounter, Fetched, Receipt
 from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.rest import PooledRest
@@ -25,6 +26,7 @@ from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
 
 _NOT_FOUND = 404
+_SMALLEST_SKEW_US = 3_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Result = TypeVar("Result")
@@ -32,13 +34,20 @@ Result = TypeVar("Result")
 
 class _Item(msgspec.Struct):
     file: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     time_created: str
 
 
 class _Page(msgspec.Struct):
     files: list[_Item]
     continuation_token: str | None = None
+
+
+class _BucketDetail(msgspec.Struct):
+    id: str = ""
+    provider: str = ""
+    ttl: int | None = None
+    """Seconds."""
 
 
 class _SignedUrl(msgspec.Struct):
@@ -50,19 +59,43 @@ class UbiOpsBucket:
     """One place (project, bucket, prefix) in UbiOps; see `bucket.contract.Bucket`."""
 
     def __init__(
-        self, place: Place, token: str, connections: int, retries: RetryPolicy | None = None
+        self,
+        place: Place,
+        token: str,
+        connections: int,
+        retries: RetryPolicy | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """No call is made yet. `connections`: how many threads will work at once."""
+        self._now_ns = now_ns
         self.calls = CallCounter()
+        self.skew_us = 0
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient(connections)
-        self._api = _core_api(place.api_host, token, PooledRest(self._http, Pause()))
+        self._api = _core_api(
+            place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
+        )
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def stop(self) -> None:
+        """Break off what is under way, in every thread."""
+        self._http.stopping.set()
+
+    def facts(self) -> BucketFacts:
+        """The bucket's id, provider and ttl."""
+
+        def ask() -> BucketFacts:
+            told = _decoded(
+                self._call("bucket", self._api.buckets_get, **self._names), _BucketDetail
+            )
+            return BucketFacts(told.id, told.provider, told.ttl * 1_000_000 if told.ttl else None)
+
+        return self._tried(ask, "bucket")
 
     def pages(self) -> Iterator[list[RemoteEntry]]:
         """The listing; a page that fails for good raises, whatever came before it."""
@@ -85,6 +118,7 @@ class UbiOpsBucket:
 
         def ask() -> _Page:
             answer = self._call("list", self._api.files_list, **self._names, **options)
+            self.skew_us = _skew_us(answer.headers, self._now_ns() // 1000)
             return _decoded(answer, _Page)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
@@ -93,7 +127,11 @@ class UbiOpsBucket:
         prefix = self._place.prefix
         if not item.file.startswith(prefix):
             raise self._explained(Damaged(f"the listing names objects outside {prefix!r}"), "list")
-        return RemoteEntry(item.file[len(prefix) :], item.size, created_us(item.time_created))
+        try:
+            created = created_us(item.time_created)
+        except ValueError:
+            raise self._explained(Damaged("a time in the listing is no time"), "list") from None
+        return RemoteEntry(item.file[len(prefix) :], item.size, created)
 
     def get(self, key: str) -> RemoteEntry | None:
         """What the bucket says of a key now."""
@@ -106,6 +144,7 @@ class UbiOpsBucket:
                 if refused.status == _NOT_FOUND:
                     return None
                 raise
+            self.skew_us = _skew_us(answer.headers, time.time_ns() // 1000)
             return self._entry(_decoded(answer, _Item))
 
         return self._tried(ask, "get", key)
@@ -179,7 +218,7 @@ class UbiOpsBucket:
         total_s: float | None = None,
     ) -> Result:
         try:
-            return attempt(self._retries, work, total_s=total_s)
+            return attempt(self._retries, work, self._http.stopping, total_s=total_s)
         except (Refused, Damaged, urllib3.exceptions.HTTPError) as error:
             raise self._explained(error, endpoint, key) from None
 
@@ -223,6 +262,17 @@ def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
         return msgspec.convert(json.loads(data), shape)
     except (ValueError, RecursionError):
         raise Damaged("the answer is not what the UbiOps API sends") from None
+
+
+def _skew_us(headers: Any, now_us: int) -> int:
+    """How far `now_us` is ahead of the server's `Date`; 0 if by less than that can tell.
+
+    `Date` has whole seconds, cut and not rounded, and the answer was under way.
+    """
+    if "Date" not in headers:
+        return 0
+    skew_us = now_us - (_server_us(headers) + 500_000)
+    return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
 
 
 def _server_us(headers: Any) -> int:

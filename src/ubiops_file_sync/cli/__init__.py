@@ -5,7 +5,7 @@ A module a group of commands; this one joins them and turns exceptions into exit
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +14,13 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.explain import explain
+from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import plan, reconcile
+from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
+from ubiops_file_sync.cli.trash import trash
+from ubiops_file_sync.cli.undo import undo
 from ubiops_file_sync.errors import SyncError, UsageError
 
 EXIT_INTERRUPTED = 130
@@ -24,8 +29,11 @@ _EPILOG = """\b
 Examples:
   ubiops-file-sync demo                      a story on an embedded bucket server
   ubiops-file-sync plan                      what a pass would do, and why
+  ubiops-file-sync explain model.bin         why a pass does so with one file
   ubiops-file-sync reconcile                 one pass over every profile
   ubiops-file-sync reconcile models --json   one pass over one, for a program to read
+  ubiops-file-sync trash list                what passes replaced or deleted
+  ubiops-file-sync restore reports/a.csv     put the newest version of a file back
 
 \b
 Exit codes: 0 in step, 1 some files failed (tried again next pass), 2 usage, 3 UbiOps
@@ -47,12 +55,16 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (reconcile, plan, serve_bucket, demo):
+for _command in (reconcile, plan, explain, trash, restore, undo, serve_bucket, demo):
     cli.add_command(_command)
 
 
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is no reason to end a pass.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_code_of(lambda: cli.main(standalone_mode=False)))
 
 
@@ -66,16 +78,14 @@ def _code_of(command: Callable[[], Any]) -> int:
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code
+    except OSError as error:
+        # Everything else that touches files has its own words; this is the output.
+        silence(error)
+        return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; what was done until now is recorded", err=True)
         return EXIT_INTERRUPTED
-    except Exception as error:  # the last resort: a bug, and said to be one
-        if os.environ.get("UBIOPS_FILE_SYNC_DEBUG"):
-            raise
-        click.echo(
-            f"error: a bug in ubiops-file-sync ({type(error).__name__}). What was done until now "
-            "is recorded. Set UBIOPS_FILE_SYNC_DEBUG=1 to see where, and please report it",
-            err=True,
-        )
+    except Exception as error:  # noqa: BLE001  a bug, and said to be one
+        click.echo(f"error: {bug_words(error)}", err=True)
         return 1
     return 0

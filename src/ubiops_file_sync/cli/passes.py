@@ -10,9 +10,17 @@ from typing import Any
 
 import click
 
+from ubiops_file_sync.cli.output import bug_words, say
 from ubiops_file_sync.errors import SyncError
 
 EXIT_SOMETHING_TO_DO = 10
+
+_ALLOW = click.option(
+    "--allow",
+    multiple=True,
+    metavar="GUARD",
+    help="Let this pass go on where the named guard would halt it; the halt's message names it.",
+)
 
 
 @click.command(
@@ -26,12 +34,18 @@ Examples:
 @click.argument("profiles", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_ALLOW
 @click.pass_obj
 def reconcile(
-    config: Path | None, profiles: tuple[str, ...], *, dry_run: bool, as_json: bool
+    config: Path | None,
+    profiles: tuple[str, ...],
+    *,
+    allow: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Bring PROFILES (default: all) in step: one pass over each."""
-    _each_profile(config, profiles, as_json=as_json, dry_run=dry_run)
+    _each_profile(config, profiles, allow, as_json=as_json, dry_run=dry_run)
 
 
 @click.command(
@@ -44,19 +58,26 @@ Examples:
 @click.argument("profiles", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to do.")
+@_ALLOW
 @click.pass_obj
 def plan(
-    config: Path | None, profiles: tuple[str, ...], *, as_json: bool, detailed_exitcode: bool
+    config: Path | None,
+    profiles: tuple[str, ...],
+    *,
+    allow: tuple[str, ...],
+    as_json: bool,
+    detailed_exitcode: bool,
 ) -> None:
     """Show what a pass over PROFILES (default: all) would do, and why. Changes nothing."""
     _each_profile(
-        config, profiles, as_json=as_json, dry_run=True, detailed_exitcode=detailed_exitcode
+        config, profiles, allow, as_json=as_json, dry_run=True, detailed_exitcode=detailed_exitcode
     )
 
 
 def _each_profile(
     config: Path | None,
     names: tuple[str, ...],
+    allow: tuple[str, ...],
     *,
     as_json: bool,
     dry_run: bool,
@@ -74,17 +95,13 @@ def _each_profile(
     something_to_do = False
     for profile in settings.select(names):
         try:
-            turn = _Turn(profile, settings.state_dir, as_json=as_json)
+            turn = _Turn(profile, settings.state_dir, allow, as_json=as_json)
             document = turn.planned() if dry_run else turn.reconciled()
             something_to_do = something_to_do or bool(document["planned"])
         except SyncError as error:
-            document = {
-                "profile": profile.name,
-                "error": str(error),
-                "exit_code": error.exit_code,
-            }
-            if not as_json:
-                click.echo(f"error: {error}", err=True)
+            document = _failed(profile.name, str(error), error.exit_code, as_json=as_json)
+        except Exception as error:  # noqa: BLE001  a bug, and the next profile has its turn
+            document = _failed(profile.name, bug_words(error), 1, as_json=as_json)
         documents.append(document)
         codes.append(document["exit_code"])
     code = report.worst_exit_code(codes)
@@ -92,21 +109,29 @@ def _each_profile(
         code = EXIT_SOMETHING_TO_DO
     if as_json:
         document = {"version": report.JSON_VERSION, "exit_code": code, "profiles": documents}
-        click.echo(json.dumps(document, indent=2))
+        say(json.dumps(document, indent=2))
     sys.exit(code)
+
+
+def _failed(profile: str, message: str, exit_code: int, *, as_json: bool) -> dict[str, Any]:
+    if not as_json:
+        click.echo(f"error: {message}", err=True)
+    return {"profile": profile, "error": message, "exit_code": exit_code}
 
 
 class _Turn:
     """One profile's turn: run it, and say how it went unless JSON was asked for."""
 
-    def __init__(self, profile: Any, state_dir: Path, *, as_json: bool) -> None:
+    def __init__(
+        self, profile: Any, state_dir: Path, allow: tuple[str, ...], *, as_json: bool
+    ) -> None:
         from ubiops_file_sync.reconcile import Reconciler
         from ubiops_file_sync.terminal import progress_for
 
         self._profile = profile
         self._as_json = as_json
         self._reconciler = Reconciler(
-            profile, state_dir, env=os.environ, progress=progress_for(sys.stderr)
+            profile, state_dir, env=os.environ, progress=progress_for(sys.stderr), allow=allow
         )
 
     def reconciled(self) -> dict[str, Any]:
@@ -115,7 +140,7 @@ class _Turn:
         done = self._reconciler.run()
         if not self._as_json:
             for line in report.report_lines(done):
-                click.echo(line)
+                say(line)
         return report.report_json(done)
 
     def planned(self) -> dict[str, Any]:
@@ -128,11 +153,11 @@ class _Turn:
                 document["actions"] = [report.action_json(a) for a in found.spool.actions()]
                 return document
             place = f"{profile.project}/{profile.bucket}/{profile.prefix}"
-            click.echo(f"{profile.name}: {profile.local_dir} and {place}")
+            say(f"{profile.name}: {profile.local_dir} and {place}")
             for action in found.spool.actions():
-                click.echo(report.action_line(action))
+                say(report.action_line(action))
             for line in report.problem_lines(told):
-                click.echo(line)
-            for line in report.plan_lines(told.planned, told.problem_count):
-                click.echo(line)
+                say(line)
+            for line in report.plan_lines(told):
+                say(line)
         return document

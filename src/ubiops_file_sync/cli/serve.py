@@ -10,7 +10,13 @@ from ubiops_file_sync.errors import UsageError
 
 
 @click.command("serve-bucket")
-@click.option("--port", default=8765, show_default=True, help="Port on the loopback address.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port on the loopback address.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),

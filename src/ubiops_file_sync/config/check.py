@@ -19,7 +19,7 @@ from ubiops_file_sync.config.models import (
     Trash,
     default_state_dir,
 )
-from ubiops_file_sync.config.overlap import overlaps
+from ubiops_file_sync.config.overlap import exposed, overlaps
 from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
@@ -27,6 +27,7 @@ _PROFILE_SETTINGS = tuple(name for name in Profile.model_fields if name != "name
 _INNER = {"trash": tuple(Trash.model_fields)}
 """Settings that have settings of their own."""
 _EMPTY = "is empty; give it a value or remove the line"
+HOST_VARIABLE = "UBIOPS_API_HOST"
 _INHERITED = ("api_host", *TOKEN_SETTINGS)
 """Settings that may stand at the top of the file for all profiles."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
@@ -66,7 +67,8 @@ class FileCheck:
         head = self._check_top(top)
         # On its own, so that each mistake in it is told once and at its own line.
         self._check_profile(defaults, {}, ("defaults",))
-        inherited = _inherit({name: top[name] for name in _INHERITED if name in top}, defaults)
+        shared = self._usual_host(env) | {name: top[name] for name in _INHERITED if name in top}
+        inherited = _inherit(shared, defaults)
         profiles = {
             name: self._check_profile(values, inherited, ("profiles", name), name)
             for name, values in own.items()
@@ -76,15 +78,42 @@ class FileCheck:
         checked = {name: profile for name, profile in profiles.items() if profile is not None}
         for name, message in overlaps(checked):
             self._fault(("profiles", name), message)
+        state_dir = (head and head.state_dir) or default_state_dir(env)
+        for message in exposed(checked, self._private(state_dir, checked)):
+            self._fault((), message)
         if self._faults or head is None:
             raise config_error(str(self._path), self._faults)
         return Settings(
-            state_dir=head.state_dir or default_state_dir(env),
+            state_dir=state_dir,
             timezone=head.timezone,
             profiles=checked,
             source=str(self._path),
             warnings=(*self._token_warnings(), *cleartext_warnings(checked)),
         )
+
+    def _usual_host(self, env: Mapping[str, str]) -> _Values:
+        """`$UBIOPS_API_HOST`, where the file names no host.
+
+        Else the token of a private installation, set up by variables, would go to the public one.
+        """
+        host = env.get(HOST_VARIABLE, "").strip()
+        if not host:
+            return {}
+        try:
+            return {"api_host": fields.normalise_api_host(host)}
+        except ValueError as error:
+            self._fault(("api_host",), f"the variable {HOST_VARIABLE} {error}")
+            return {}
+
+    def _private(self, state_dir: Path, profiles: Mapping[str, Profile]) -> dict[str, Path]:
+        """What must not get into a bucket: the state, token files, and a file with a token."""
+        private = {"state folder": state_dir}
+        if any(path[-1] == "token" for path in self._document.lines if path):
+            private["configuration with its token"] = self._path
+        for profile in profiles.values():
+            if profile.token_file is not None:
+                private[f"token file of profile {profile.name!r}"] = profile.token_file
+        return private
 
     def _fault(self, path: KeyPath, message: str) -> None:
         self._faults.append(Fault(path, message, self._document.line(path)))

@@ -40,7 +40,13 @@ def default_state_dir(env: Mapping[str, str] | None = None) -> Path:
         return Path(xdg, "ubiops-file-sync")
     import platformdirs
 
-    return platformdirs.user_state_path("ubiops-file-sync")
+    try:
+        return platformdirs.user_state_path("ubiops-file-sync")
+    except RuntimeError:
+        raise ConfigError(
+            "this user has no home folder to keep state in; set `state_dir`, or the variable "
+            "STATE_DIRECTORY, to a folder that it may write to"
+        ) from None
 
 
 class Trash(BaseModel):

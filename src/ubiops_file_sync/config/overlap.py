@@ -9,7 +9,6 @@ from pathlib import Path
 from ubiops_file_sync.config.models import Profile
 from ubiops_file_sync.model import Direction
 
-
 _SAME_DIR = "its local_dir is that of profile {!r}, or one of the two is inside the other"
 _SAME_PLACE = "its place in the bucket is that of profile {!r}, or one is inside the other"
 
@@ -32,9 +31,24 @@ def overlaps(profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
             if _meet_in_bucket(profile, other):
                 yield (
                     name,
-                    f"{_SAME_PLACE.format(other.name)}; give each its own, or let both only download",
+                    f"{_SAME_PLACE.format(other.name)}; give each its own, or download both",
                 )
         earlier.append(profile)
+
+
+def exposed(profiles: Mapping[str, Profile], private: Mapping[str, Path]) -> Iterator[str]:
+    """What must not be synchronised and lies below a profile's directory, in words.
+
+    `private`: paths by what they are called.
+    """
+    for name, profile in profiles.items():
+        root = _real(profile.local_dir).parts
+        for what, path in private.items():
+            if _real(path).parts[: len(root)] == root:
+                yield (
+                    f"the {what} {path} lies below the local_dir of profile {name!r}, so it would "
+                    "go into the bucket; move one of the two"
+                )
 
 
 def _meet_in_bucket(one: Profile, other: Profile) -> bool:

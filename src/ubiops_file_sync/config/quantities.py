@@ -17,6 +17,16 @@ _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d|w|)", re.AS
 _MALFORMED = "is not a length of time; write 500ms, 2s, 5m, 1h, 1d, 1w or a number of seconds"
 
 
+_LONGEST_S = 100 * 365 * 86_400
+"""A hundred years: what is longer is a slip, and clocks overflow."""
+
+
+def _bounded(seconds: float) -> float:
+    if seconds > _LONGEST_S:
+        raise ValueError("is longer than a hundred years; write less")
+    return seconds
+
+
 def parse_duration(value: object) -> float:
     """Seconds, from a number of seconds or from text such as `500ms`, `2s`, `5m`, `1h`, `1d`, `1w`.
 
@@ -27,11 +37,11 @@ def parse_duration(value: object) -> float:
         match = _DURATION.fullmatch(value.strip())
         if match is None:
             raise ValueError(_MALFORMED)
-        return float(match[1]) * _SECONDS_PER_UNIT[match[2]]
+        return _bounded(float(match[1]) * _SECONDS_PER_UNIT[match[2]])
     # A bool is an int to Python, and `yes` is a bool to YAML. What is not a number (NaN) compares
-    # false as well; 1e15 s are 30 million years.
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e15:
-        return float(value)
+    # false as well.
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return _bounded(float(value))
     raise ValueError(_MALFORMED)
 
 

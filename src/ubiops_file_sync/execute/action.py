@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeVar
@@ -71,7 +72,7 @@ class Executor:
 
         A time in the future tells nothing of that; such a file is not held back.
         """
-        if action.local is None or action.verb not in {Verb.UPLOAD, Verb.DOWNLOAD}:
+        if action.local is None or action.verb in {Verb.ADOPT, Verb.FORGET}:
             return False
         return 0 <= self.now_ns() - action.local.mtime_ns < self.settle_ns
 
@@ -85,6 +86,7 @@ class Executor:
                     return _adopted(action, fetched.bytes_down)
                 down = fetched.bytes_down
                 extra = self._keep_remote_loser(action, action.remote, staged)
+            self._require_unchanged(action.remote)
         with self.tree.reading(local) as reading:
             receipt = self.bucket.send(action.key, reading.file, local.size, reading.check)
         return Outcome(
@@ -116,6 +118,34 @@ class Executor:
             extra_keys=extra.keys,
         )
 
+    def _delete_remote(self, action: Action) -> Outcome:
+        """Delete an object, its last version in the trash first.
+
+        The race that remains is a write to the object between the look and the deletion, about one
+        round trip: the API has no conditional delete.
+        """
+        remote = _present(action.remote)
+        if self.tree.look(action.key) is not None:
+            raise KeyFailure("a local file came back during the pass; the next one takes it")
+        with self.tree.staging() as staged:
+            fetched = self.bucket.fetch(remote, staged.file)
+            self.tree.keep_in_trash(staged, action.key)
+        self._require_unchanged(remote)
+        self.bucket.delete(action.key)
+        return Outcome(action, Verb.DELETE_REMOTE, forgotten=True, bytes_down=fetched.bytes_down)
+
+    def _delete_local(self, action: Action) -> Outcome:
+        """Move a local file to the trash, since its object is gone from the bucket."""
+        if self.bucket.get(action.key) is not None:
+            raise KeyFailure("the object came back during the pass; the next one takes it")
+        self.tree.remove(_present(action.local))
+        return Outcome(action, Verb.DELETE_LOCAL, forgotten=True)
+
+    def _require_unchanged(self, remote: RemoteEntry) -> None:
+        """Look again before a version that somebody else stored is overwritten or deleted (I2)."""
+        if self.bucket.get(remote.key) != remote:
+            raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
+
     def _adopt(self, action: Action) -> Outcome:
         return _adopted(action, 0)
 
@@ -127,6 +157,8 @@ class Executor:
         Verb.DOWNLOAD: _download,
         Verb.ADOPT: _adopt,
         Verb.FORGET: _forget,
+        Verb.DELETE_LOCAL: _delete_local,
+        Verb.DELETE_REMOTE: _delete_remote,
     }
 
     def _same_as(self, action: Action) -> Callable[[str], bytes] | None:
@@ -214,4 +246,9 @@ def _failed(action: Action, error: KeyFailure | OSError) -> Outcome:
     message = str(error)
     if isinstance(error, OSError):
         message = f"{(error.strerror or message).lower()}; the next pass tries again"
+        if error.errno == errno.EXDEV:
+            message = (
+                "another file system is mounted on the way to it, and files cannot be put there "
+                "safely from the root; give that folder a profile of its own"
+            )
     return Outcome(action, None, problem=Problem(action.key, message), error=error)

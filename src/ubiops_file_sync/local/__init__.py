@@ -1,6 +1,20 @@
 """The local side: the ordered walk, and safe reads and writes below the root."""
 
-from ubiops_file_sync.local.scan import KeyFilter, Wanted, scan
+from ubiops_file_sync.local.export import export
+from ubiops_file_sync.local.scan import KeyFilter, Wanted, scan, walk
+from ubiops_file_sync.local.trash import Retention, Trash, Version
 from ubiops_file_sync.local.tree import LocalTree, Reading, Staged
 
-__all__ = ["KeyFilter", "LocalTree", "Reading", "Staged", "Wanted", "scan"]
+__all__ = [
+    "KeyFilter",
+    "LocalTree",
+    "Reading",
+    "Retention",
+    "Staged",
+    "Trash",
+    "Version",
+    "Wanted",
+    "export",
+    "scan",
+    "walk",
+]

@@ -39,16 +39,23 @@ class Wanted:
     """What a walk is to tell of."""
 
     filter: KeyFilter | None = None
-    """None: everything, and ignore files are not checked."""
+    """None: everything, and ignore files are files like any others."""
     ready_file: str | None = None
     """Name of the file that makes a folder ready."""
 
 
-_EVERYTHING = Wanted()
+def scan(root_fd: int) -> Iterator[LocalEntry | Unknown]:
+    """Every regular file below the open directory `root_fd`, sorted by key; see `walk`.
+
+    Ignore files are files like any others.
+    """
+    for item in walk(root_fd, Wanted()):
+        if not isinstance(item, FolderRules):
+            yield item
 
 
-def scan(root_fd: int, wanted: Wanted = _EVERYTHING) -> Iterator[LocalItem]:
-    """Every regular file below the open directory `root_fd`, sorted by key.
+def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalItem]:
+    """What is wanted of all that is below the open directory `root_fd`, sorted by key.
 
     Each directory is sorted with its sub-directories taken as ``name/``, which makes the whole
     walk come in key order while only one directory a level is in memory. Directories are opened
@@ -119,6 +126,7 @@ def _children(fd: int, prefix: str, wanted: Wanted) -> _Children:
         for entry in entries:
             found.extend(_look(entry, prefix))
             has_rules = has_rules or entry.name == IGNORE_FILE
+    has_rules = has_rules and wanted.filter is not None
     # Reversed, so that the next one is taken from the end of the list at no cost.
     found.sort(key=_sort_key, reverse=True)
     ready_key = prefix + (wanted.ready_file or "/")
@@ -158,7 +166,7 @@ def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalItem | str]:
         return
     try:
         if entry.is_dir(follow_symlinks=False):
-            if key != CONTROL_DIR:
+            if entry.name != CONTROL_DIR:
                 yield key + "/"
             return
         status = entry.stat(follow_symlinks=False)

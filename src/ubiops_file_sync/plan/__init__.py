@@ -1,22 +1,30 @@
 """Deciding what a pass does: pure functions over sorted streams of plain values."""
 
-from ubiops_file_sync.plan.decide import Policy, decide
+from ubiops_file_sync.plan.case import Case, Policy
+from ubiops_file_sync.plan.decide import decide, judge
+from ubiops_file_sync.plan.explain import Asked, explain_decision
 from ubiops_file_sync.plan.filters import BadPattern, Filters, Scope
+from ubiops_file_sync.plan.intents import recognise
 from ubiops_file_sync.plan.merge import (
     Clash,
     KeyOutOfOrder,
+    merged,
     plan_actions,
-    recognise,
 )
 
 __all__ = [
+    "Asked",
     "BadPattern",
+    "Case",
     "Clash",
     "Filters",
     "KeyOutOfOrder",
     "Policy",
     "Scope",
     "decide",
+    "explain_decision",
+    "judge",
+    "merged",
     "plan_actions",
     "recognise",
 ]

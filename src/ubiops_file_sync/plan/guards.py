@@ -62,8 +62,10 @@ def find_halt(totals: Totals, allowed: Collection[str]) -> Halt | None:
 
 
 def _whole(totals: Totals, name: str, trouble: str) -> str:
+    stop = "" if trouble.endswith("?") else "."
     return (
-        f"profile {totals.profile!r}: {trouble}. Nothing was changed. If that is as it should be: "
+        f"profile {totals.profile!r}: {trouble}{stop} Nothing was changed. If all is as it should "
+        "be, let one pass go on: "
         f"ubiops-file-sync reconcile {totals.profile} --allow {name}"
     )
 
@@ -78,7 +80,8 @@ def _marker_missing(totals: Totals) -> str | None:
 
 
 def _empty_root(totals: Totals) -> str | None:
-    if totals.local_files or not totals.in_step:
+    if totals.local_files or not totals.in_step or not totals.remote_files:
+        # With both sides empty there is nothing left to lose.
         return None
     return (
         f"{totals.local_dir} is empty, but {totals.in_step:,} files were in step there. Is its "

@@ -14,13 +14,9 @@ from ubiops_file_sync.model import (
     Action,
     BaselineEntry,
     BaselineRow,
-    Decision,
-    Direction,
     FolderRules,
-    Intent,
     LocalEntry,
     LocalItem,
-    Loser,
     PlanSummary,
     Problem,
     Reason,
@@ -28,14 +24,9 @@ from ubiops_file_sync.model import (
     Unknown,
     Verb,
 )
-from ubiops_file_sync.plan.decide import Policy, decide
+from ubiops_file_sync.plan.case import Case, Policy
+from ubiops_file_sync.plan.decide import judge
 from ubiops_file_sync.plan.filters import Filters, Scope
-
-CLOCK_TOLERANCE_US = 5_000_000
-"""How far `time_created` may lie outside the time of our own upload and still be ours.
-
-HTTP `Date` has whole seconds, and the API and its storage provider have clocks of their own.
-"""
 
 _NO_FILTERS = Filters()
 
@@ -67,21 +58,6 @@ class KeyOutOfOrder(Exception):
         self.key = key
 
 
-def recognise(intent: Intent, remote: RemoteEntry) -> BaselineEntry | None:
-    """The baseline of an upload of ours that is seen for the first time, if it is surely ours.
-
-    Sure means: the upload is known to have ended well, the size is what was sent, and the object
-    was stored while we were sending it. Anything else is None, and the content is compared.
-    """
-    if intent.finished_us is None or remote.size != intent.size:
-        return None
-    earliest = intent.started_us - CLOCK_TOLERANCE_US
-    latest = intent.finished_us + CLOCK_TOLERANCE_US
-    if not earliest <= remote.created_us <= latest:
-        return None
-    return BaselineEntry(intent.key, intent.size, intent.mtime_ns, remote.created_us)
-
-
 def plan_actions(
     local: Iterable[LocalItem],
     remote: Iterable[RemoteEntry],
@@ -98,7 +74,7 @@ def plan_actions(
     """
     scope = Scope(filters, local_now_us=now_us, remote_now_us=now_us - policy.skew_us)
     open_files: list[_OpenFile] = []
-    for key, here, there, row in _merge(local, remote, baseline, summary):
+    for key, here, there, row in merged(local, remote, baseline, summary):
         if isinstance(here, FolderRules):
             scope.enter(here)
             continue
@@ -191,12 +167,12 @@ def _verdict(
     summary: PlanSummary,
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
+    if base is not None:
+        _count_changes(here, there, base, summary)
     if here is None and there is None and base is None:
         return  # An upload that was begun, came to nothing, and whose file is gone by now.
-    if row is not None and row.intent is not None and there is not None:
-        decision = _after_crash(here, there, base, row.intent, policy, now_us)
-    else:
-        decision = decide(here, there, base, policy, now_us)
+    intent = row.intent if row is not None else None
+    decision = judge(Case(here, there, base, intent, policy, now_us))
     if decision.verb is None:
         if decision.reason is not Reason.IN_STEP:
             summary.left[decision.reason] = summary.left.get(decision.reason, 0) + 1
@@ -213,38 +189,14 @@ def _was_in_step(local: LocalEntry, base: BaselineEntry | None) -> bool:
     return base is not None and local[:3] == base[:3]
 
 
-def _after_crash(
-    here: LocalEntry | None,
-    there: RemoteEntry,
-    base: BaselineEntry | None,
-    intent: Intent,
-    policy: Policy,
-    now_us: int,
-) -> Decision:
-    """The verdict on a key that an earlier pass began to upload."""
-    ours = recognise(intent, there)
-    if (
-        ours is None
-        and here is not None
-        and policy.direction is not Direction.DOWNLOAD
-        and _may_be_ours(intent, there)
-        and _edited(here, intent)
-    ):
-        # What we sent is older than this edit, whatever the policy says of conflicts; and since
-        # it may be somebody else's after all, it is kept.
-        return Decision(Verb.UPLOAD, Reason.CHANGED_LOCAL, Loser.TRASH)
-    decision = decide(here, there, ours or base, policy, now_us)
-    if ours is not None and decision.reason is Reason.IN_STEP:
-        return Decision(Verb.ADOPT, Reason.RECORDED_LATE)
-    return decision
-
-
-def _may_be_ours(intent: Intent, remote: RemoteEntry) -> bool:
-    """Whether an upload of which no end is known may have stored this object."""
-    if intent.finished_us is not None:
-        return False  # Then `recognise` knows for sure.
-    began = intent.started_us - CLOCK_TOLERANCE_US
-    return remote.size == intent.size and remote.created_us >= began
+def _count_changes(
+    here: LocalEntry | None, there: RemoteEntry | None, base: BaselineEntry, summary: PlanSummary
+) -> None:
+    summary.in_step += 1
+    if here is not None and (here.size, here.mtime_ns) != (base.size, base.mtime_ns):
+        summary.changed_local += 1
+    if there is not None and (there.size, there.created_us) != (base.size, base.created_us):
+        summary.changed_remote += 1
 
 
 def _shown(key: str) -> str:
@@ -252,22 +204,19 @@ def _shown(key: str) -> str:
     return key.rstrip("/").encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _edited(local: LocalEntry, intent: Intent) -> bool:
-    return (local.size, local.mtime_ns) != (intent.size, intent.mtime_ns)
+Row = tuple[str, LocalItem | None, RemoteEntry | None, BaselineRow | None]
 
 
-_Row = tuple[str, LocalItem | None, RemoteEntry | None, BaselineRow | None]
-
-
-def _merge(
+def merged(
     local: Iterable[LocalItem],
     remote: Iterable[RemoteEntry],
     baseline: Iterable[BaselineRow],
     summary: PlanSummary,
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     """The three streams side by side, a row a key.
 
     All that is unknown comes as one row, and what a folder says of itself as one of its own.
+    Raises `KeyOutOfOrder` as `plan_actions` does.
     """
     locals_, remotes, rows = iter(local), _checked(remote, summary), iter(baseline)
     here, there, row = next(locals_, None), next(remotes, None), next(rows, None)

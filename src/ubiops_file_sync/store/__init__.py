@@ -1,7 +1,7 @@
 """What is remembered: the baseline between passes, the plan within one. SQLite."""
 
-from ubiops_file_sync.store.baseline import BaselineStore, Identity
+from ubiops_file_sync.store.baseline import OTHER_PLACES, BaselineStore, Identity
 from ubiops_file_sync.store.lock import profile_lock
 from ubiops_file_sync.store.scratch import ListingSort, Spool
 
-__all__ = ["BaselineStore", "Identity", "ListingSort", "Spool", "profile_lock"]
+__all__ = ["OTHER_PLACES", "BaselineStore", "Identity", "ListingSort", "Spool", "profile_lock"]

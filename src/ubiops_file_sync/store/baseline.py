@@ -21,6 +21,8 @@ from ubiops_file_sync.errors import ConfigError, SafetyHalt
 from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent
 
 SCHEMA_VERSION = 1
+OTHER_PLACES = "other-places"
+"""The name that lets a pass begin anew where the recorded state speaks of other places."""
 _PAGE_ROWS = 5000
 
 _SCHEMA = """
@@ -72,18 +74,23 @@ class BaselineStore:
         self._read_only = read_only
 
     @classmethod
-    def open(cls, path: Path, identity: Identity) -> Self:
+    def open(cls, path: Path, identity: Identity, *, other_places: bool = False) -> Self:
         """The store at `path`, made if there is none. The profile's lock must be held.
 
-        Raises `SafetyHalt` if it speaks of other places than `identity`, `ConfigError` if it
-        cannot be used.
+        Raises `SafetyHalt` if it speaks of other places than `identity`, unless `other_places`
+        says to begin anew then, and `ConfigError` if it cannot be used.
         """
         try:
             if not path.exists():
                 _create(path, identity)
         except (OSError, sqlite3.DatabaseError) as error:
             raise _unusable(path, error) from error
-        return cls._checked(_connect(path, read_only=False), path, identity, read_only=False)
+        db = _connect(path, read_only=False)
+        if other_places:
+            begin = cls(db, path, read_only=False)
+            if begin._moved(identity):
+                begin.begin_anew(identity)
+        return cls._checked(db, path, identity, read_only=False)
 
     @classmethod
     def open_read_only(cls, path: Path, identity: Identity) -> Self:
@@ -106,7 +113,7 @@ class BaselineStore:
         """The store on an open database that is one, and speaks of these places."""
         store = cls(db, path, read_only=read_only)
         try:
-            store._require_same(identity, store._recorded_places())
+            store._require_same(identity)
         except BaseException:
             db.close()
             raise
@@ -128,12 +135,17 @@ class BaselineStore:
                 )
             return dict(self._db.execute("SELECT name, value FROM meta"))
 
-    def _require_same(self, identity: Identity, recorded: dict[str, str]) -> None:
-        moved = {
+    def _moved(self, identity: Identity) -> dict[str, tuple[str | None, str]]:
+        """Names of the places that are others now, each with the old and the new one."""
+        recorded = self._recorded_places()
+        return {
             name: (recorded.get(name), value)
             for name, value in asdict(identity).items()
             if recorded.get(name) != value
         }
+
+    def _require_same(self, identity: Identity) -> None:
+        moved = self._moved(identity)
         if moved and next(self.rows(), None) is None:
             # Nothing was ever in step, so nothing can be taken for missing: a typo, corrected.
             for name, value in asdict(identity).items():
@@ -143,10 +155,21 @@ class BaselineStore:
                 f"{name} was {old!r} and is {new!r}" for name, (old, new) in moved.items()
             )
             raise SafetyHalt(
-                f"the recorded state {self._path} belongs to other places: {changes}. Nothing was "
-                "changed. If that is what you want, move that file away: the next pass then "
-                "compares both sides by content and loses nothing"
+                f"profile {self._path.stem!r}: what was in step belongs to other places: {changes}."
+                " Nothing was changed. If they are the right ones now, begin anew with them; that "
+                "compares both sides by content and loses nothing: ubiops-file-sync reconcile "
+                f"{self._path.stem} --allow {OTHER_PLACES}. If another job uses a profile of this "
+                f"name for them, give one of the two another name, or a `state_dir` of its own "
+                f"(the state is {self._path})"
             )
+
+    def begin_anew(self, identity: Identity) -> None:
+        """Forget everything that was in step, and speak of these places from now on."""
+        with self._usable(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for table in ("baseline", "intent", "meta"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608  three names of our own
+            self._db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
 
     def rows(self) -> Iterator[BaselineRow]:
         """Everything recorded, sorted by key; read in blocks, so that no lock is held between."""
@@ -165,6 +188,24 @@ class BaselineStore:
             if len(block) < _PAGE_ROWS:
                 return
             after = block[-1][0]
+
+    def row(self, key: str) -> BaselineRow | None:
+        """What is recorded of one key; None: nothing."""
+        with self._usable():
+            base = self._db.execute("SELECT * FROM baseline WHERE key = ?", (key,)).fetchone()
+            intent = self._db.execute("SELECT * FROM intent WHERE key = ?", (key,)).fetchone()
+        if base is None and intent is None:
+            return None
+        return BaselineRow(
+            key,
+            None if base is None else BaselineEntry(*base),
+            None if intent is None else Intent(*intent),
+        )
+
+    def base(self, key: str) -> BaselineEntry | None:
+        """What both sides said of `key` when they were last in step; None: they never were."""
+        row = self.row(key)
+        return None if row is None else row.base
 
     def record(
         self,
@@ -317,7 +358,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 def _unusable(path: Path, error: Exception) -> ConfigError:
     return ConfigError(
-        f"the recorded state {path} cannot be used ({error}). Nothing was changed. If the disk is "
-        "full or the folder read-only, mend that; if the file is damaged, move it away: the next "
-        "pass then compares both sides by content and loses nothing"
+        f"the recorded state {path} cannot be used ({error}). If the disk is full or the folder "
+        "cannot be written to, mend that; if the file is damaged, move it away: the next pass then "
+        "compares both sides by content and loses nothing"
     )

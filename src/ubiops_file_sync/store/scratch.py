@@ -16,13 +16,18 @@ from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reaso
 _BLOCK = 1000
 
 _TRANSFER_CALLS = """
-SELECT coalesce(sum(
-    (verb IN ('upload', 'download'))
-    -- an upload looks at, or saves, the version that it overwrites
-    + (verb = 'upload' AND remote_size IS NOT NULL AND (compare OR loser != 'none'))
-    -- a renamed loser is sent too, and for one from the bucket its name is looked up
-    + (loser = 'rename') * iif(verb = 'upload', 2, 1)
-), 0) FROM action
+SELECT coalesce(sum(CASE verb
+    -- an upload over somebody else's version fetches that first, and looks again before it sends;
+    -- a loser that is renamed is sent too, after a look whether its name is free
+    WHEN 'upload' THEN 1 + iif(remote_size IS NOT NULL AND (compare OR loser != 'none'), 2, 0)
+        + iif(loser = 'rename', 2, 0)
+    WHEN 'download' THEN 1 + (loser = 'rename')
+    -- fetched into the trash, looked at, deleted
+    WHEN 'delete-remote' THEN 3
+    -- looked at
+    WHEN 'delete-local' THEN 1
+    ELSE 0
+END), 0) FROM action
 """
 
 
@@ -92,7 +97,8 @@ class Spool(_Scratch):
             "SELECT coalesce(sum(local_size), 0) FROM action WHERE verb = 'upload'"
         )
         summary.bytes_down = self._one(
-            "SELECT coalesce(sum(remote_size), 0) FROM action WHERE verb = 'download'"
+            "SELECT coalesce(sum(remote_size), 0) FROM action"
+            " WHERE verb IN ('download', 'delete-remote')"
         )
         summary.transfer_calls = self._one(_TRANSFER_CALLS)
 

@@ -1,0 +1,195 @@
+"""Why the next pass does with one key what it does: both sides, the baseline, and every rule.
+
+Nothing is changed, and one call asks the bucket (one more where a rule needs its ttl).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ubiops_file_sync import keys, places
+from ubiops_file_sync.addresses import Address
+from ubiops_file_sync.bucket import Bucket
+from ubiops_file_sync.bucket.retry import RetryPolicy
+from ubiops_file_sync.compare import policy_of
+from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.model import BaselineRow, Decision, LocalEntry, RemoteEntry, Unknown
+from ubiops_file_sync.plan import Asked, Case, explain_decision
+from ubiops_file_sync.store import BaselineStore
+from ubiops_file_sync.verdict import Verdict, left_unknown, never_seen, refused, verdict_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that is known of one key, and what comes of it."""
+
+    address: Address
+    local: LocalEntry | Unknown | None
+    remote: RemoteEntry | None
+    remote_asked: bool
+    """The bucket was asked; else `remote` says nothing."""
+    row: BaselineRow | None
+    decision: Decision | None
+    """None: no rule was asked, for the reason that the verdict gives."""
+    asked: tuple[Asked, ...]
+    verdict: Verdict
+    notes: tuple[str, ...]
+    api_calls: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains single keys, each from what stands there at that moment."""
+
+    state_dir: Path
+    env: Mapping[str, str]
+    retries: RetryPolicy | None = None
+    now_ns: Callable[[], int] = time.time_ns
+
+    def explain(self, address: Address) -> Explanation:
+        """The explanation of one key. Takes no lock and changes nothing (I8).
+
+        Raises `SyncError` where a pass over the profile could not even begin.
+        """
+        profile = address.profile
+        with ExitStack() as stack:
+            store = stack.enter_context(
+                BaselineStore.open_read_only(
+                    places.state_path(self.state_dir, profile), places.identity(profile)
+                )
+            )
+            bucket = stack.enter_context(
+                places.open_bucket(profile, self.env, self.retries, self.now_ns)
+            )
+            tree = places.open_root(stack, profile, "explain", store)
+            refusal = keys.refusal(address.key)
+            if refusal is not None:
+                return _refused(address, refusal)
+            remote = bucket.get(address.key)
+            return self._explained(address, tree, remote, store.row(address.key), bucket)
+
+    def _explained(
+        self,
+        address: Address,
+        tree: LocalTree | None,
+        remote: RemoteEntry | None,
+        row: BaselineRow | None,
+        bucket: Bucket,
+    ) -> Explanation:
+        local = None if tree is None else _look(tree, address.key)
+        asked: tuple[Asked, ...] = ()
+        decision = None
+        if isinstance(local, Unknown):
+            verdict = left_unknown(address.profile.name, local.reason)
+        elif local is None and remote is None and (row is None or row.base is None):
+            verdict = never_seen(address.profile.name)
+        else:
+            decision, asked = explain_decision(self._case(address, local, remote, row, bucket))
+            verdict = verdict_of(address.profile.name, address.key, decision, local, remote)
+        return Explanation(
+            address=address,
+            local=local,
+            remote=remote,
+            remote_asked=True,
+            row=row,
+            decision=decision,
+            asked=asked,
+            verdict=verdict,
+            notes=tuple(self._notes(address, local, decision, tree)),
+            api_calls=bucket.calls.by_endpoint(),
+        )
+
+    def _case(
+        self,
+        address: Address,
+        local: LocalEntry | None,
+        remote: RemoteEntry | None,
+        row: BaselineRow | None,
+        bucket: Bucket,
+    ) -> Case:
+        policy = policy_of(address.profile, bucket.skew_us, _once(lambda: bucket.facts().ttl_us))
+        return Case(
+            local,
+            remote,
+            None if row is None else row.base,
+            None if row is None else row.intent,
+            policy,
+            self.now_ns() // 1000,
+        )
+
+    def _notes(
+        self,
+        address: Address,
+        local: LocalEntry | Unknown | None,
+        decision: Decision | None,
+        tree: LocalTree | None,
+    ) -> list[str]:
+        """What may keep the next pass from doing it, though it is decided."""
+        if decision is None or decision.verb is None or not isinstance(local, LocalEntry):
+            return []
+        notes = []
+        age_s = (self.now_ns() - local.mtime_ns) / 1e9
+        if 0 <= age_s < address.profile.settle:
+            notes.append(
+                f"the file changed {age_s:.1f} s ago; a pass waits until it was left alone for "
+                f"`settle` ({address.profile.settle:g} s)"
+            )
+        trouble = None if tree is None else _unreadable(tree, local)
+        if trouble is not None:
+            notes.append(f"its content cannot be read ({trouble}); check its permissions")
+        return notes
+
+
+def _refused(address: Address, refusal: str) -> Explanation:
+    return Explanation(
+        address=address,
+        local=None,
+        remote=None,
+        # Such a name cannot be asked for: in a request path it may address something else.
+        remote_asked=False,
+        row=None,
+        decision=None,
+        asked=(),
+        verdict=refused(address.profile.name, refusal),
+        notes=(),
+        api_calls={},
+    )
+
+
+def _look(tree: LocalTree, key: str) -> LocalEntry | Unknown | None:
+    try:
+        return tree.look(key)
+    except KeyFailure as error:
+        return Unknown(key, str(error), is_problem=True)
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        return Unknown(key, f"it cannot be read ({words}); check its permissions", is_problem=True)
+
+
+def _unreadable(tree: LocalTree, entry: LocalEntry) -> str | None:
+    """Why the content of a file cannot be read; None: it can."""
+    try:
+        with tree.reading(entry):
+            return None
+    except KeyFailure:
+        return None  # It changed this moment, which the next look shows.
+    except OSError as error:
+        return (error.strerror or os.strerror(error.errno or 0)).lower()
+
+
+def _once(ask: Callable[[], int | None]) -> Callable[[], int | None]:
+    """`ask`, whose first answer is kept: it costs an API call."""
+    kept: list[int | None] = []
+
+    def answer() -> int | None:
+        if not kept:
+            kept.append(ask())
+        return kept[0]
+
+    return answer

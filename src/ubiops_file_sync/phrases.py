@@ -1,0 +1,43 @@
+"""Sizes, times and spans as people read them. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_SECOND = -62_135_596_800
+_LAST_SECOND = 253_402_300_799
+"""The years 1 and 9999: what `datetime` can tell of."""
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def size_words(size: int) -> str:
+    """A size to the byte, since one byte is a difference."""
+    return "1 byte" if size == 1 else f"{size:,} bytes"
+
+
+def moment_ns(time_ns: int) -> str:
+    """A time in UTC, with as many digits of the second as it has: one of them is a difference."""
+    second, rest = divmod(time_ns, 1_000_000_000)
+    if not _FIRST_SECOND <= second <= _LAST_SECOND:
+        return f"a time that no calendar holds ({second:,} s after 1970)"
+    fraction = f"{rest:09}".rstrip("0")
+    when = (_EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat(" ")
+    return f"{when}{'.' if fraction else ''}{fraction} UTC"
+
+
+def moment_us(time_us: int) -> str:
+    """A time in UTC, from microseconds since the epoch."""
+    return moment_ns(time_us * 1000)
+
+
+def span_us(span: int) -> str:
+    """A span of time in its two largest units; the sign is left out."""
+    seconds = abs(span) // 1_000_000
+    parts = []
+    for length, unit in _UNITS:
+        if seconds >= length:
+            parts.append(f"{seconds // length} {unit}")
+            seconds %= length
+    return " ".join(parts[:2]) or "less than 1 s"
