@@ -12,17 +12,18 @@ from typing import Self
 from ubiops_file_sync.bucket import Bucket, BucketFacts
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import RemoteUnreachable
-from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
     Deletions,
     Direction,
+    LocalItem,
     PlanSummary,
     Problem,
     RemoteEntry,
     Verb,
 )
-from ubiops_file_sync.plan import Clash, KeyOutOfOrder, Policy, plan_actions
+from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, plan_actions
 from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
@@ -82,6 +83,7 @@ class Comparison:
     profile: Profile
     now_us: int
     progress: Progress
+    filters: Filters = field(default_factory=Filters)
     _facts: BucketFacts | None = None
     _marker_seen: bool = True
 
@@ -111,15 +113,26 @@ class Comparison:
                 plan.notes.extend(_of_the_clocks(policy))
                 if sort:
                     remote = sorting.enter_context(ListingSort()).sorted(remote)
-                local = iter(()) if self.tree is None else self.tree.scan()
                 for item in plan_actions(
-                    local, remote, self.store.rows(), policy, self.now_us, plan.summary
+                    self._walk(),
+                    remote,
+                    self.store.rows(),
+                    policy,
+                    self.now_us,
+                    plan.summary,
+                    self.filters,
                 ):
                     plan.take(item)
             until_complete.pop_all()
         self._see_marker()
         plan.spool.sum_up(plan.summary)
         return plan
+
+    def _walk(self) -> Iterator[LocalItem]:
+        if self.tree is None:
+            return iter(())
+        # With a scope of its own, since the walk runs ahead of the merge.
+        return self.tree.walk(Wanted(Scope(self.filters), self.filters.ready_file))
 
     def _listing(self, summary: PlanSummary) -> Iterator[RemoteEntry]:
         for page in self.bucket.pages():

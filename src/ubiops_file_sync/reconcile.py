@@ -146,6 +146,7 @@ class Reconciler:
             profile=self._profile,
             now_us=self._now_ns() // 1000,
             progress=self._progress,
+            filters=places.filters(self._profile),
         )
 
     def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:
