@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from ubiops_file_sync import report
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.emulator import BucketServer
-from ubiops_file_sync.local.tree import TRASH_DIR
+from ubiops_file_sync.local.trash import TRASH_DIR
 from ubiops_file_sync.reconcile import Reconciler
 
 Say = Callable[[str], object]

@@ -103,19 +103,26 @@ def _require_utf8_names() -> None:
         )
 
 
-def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
-    start = f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be "
+def existing_root(profile: Profile, pass_id: str) -> LocalTree:
+    """The local root as it stands, for those who need no bucket. Raises `SafetyHalt`."""
+    _require_utf8_names()
     try:
-        tree = stack.enter_context(LocalTree(profile.local_dir, profile.name, pass_id))
+        return LocalTree(profile.local_dir, profile.name, pass_id)
     except OSError as error:
         raise SafetyHalt(
-            f"{start}read ({(error.strerror or '').lower()}). Nothing was changed; make it a "
-            "folder that this user may read, and run it again"
+            f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be read "
+            f"({(error.strerror or '').lower()}). Nothing was changed; make it a folder that this "
+            "user may read, and run it again"
         ) from error
+
+
+def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
+    tree = stack.enter_context(existing_root(profile, pass_id))
     if profile.direction is not Direction.UPLOAD and not tree.is_writable():
         raise SafetyHalt(
-            f"{start}written to, which `direction: {profile.direction}` needs. Nothing was "
-            "changed; give this user the right to write, or set `direction: upload`"
+            f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be written to, "
+            f"which `direction: {profile.direction}` needs. Nothing was changed; give this user "
+            "the right to write, or set `direction: upload`"
         )
     return tree
 

@@ -9,7 +9,6 @@ is just the spool.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,9 +22,10 @@ from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor
-from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.local import LocalTree, Retention
 from ubiops_file_sync.model import Report
 from ubiops_file_sync.narrow import narrowed
+from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.perform import Performance
 from ubiops_file_sync.plan.guards import GUARDS, Halt
 from ubiops_file_sync.progress import Progress
@@ -75,7 +75,7 @@ class Reconciler:
         The plan is open for the length of the block. Raises `SyncError`.
         """
         began = time.monotonic()
-        pass_id = _new_pass_id()
+        pass_id = new_pass_id(self._now_ns())
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
             store = stack.enter_context(
@@ -103,7 +103,7 @@ class Reconciler:
 
     def _pass(self, saved: SavedPlan | None) -> Report:
         began = time.monotonic()
-        pass_id = _new_pass_id()
+        pass_id = new_pass_id(self._now_ns())
         profile = self._profile
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
@@ -129,6 +129,7 @@ class Reconciler:
             )
             performance.act()
             performance.confirm(bucket)
+            self._tidy_trash(tree, pass_id, recorder)
             return self._report(pass_id, began, bucket, plan, recorder)
 
     def _safe_plan(
@@ -174,6 +175,22 @@ class Reconciler:
             progress=self._progress,
         )
 
+    def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:
+        """Only at the end of a pass that got there: one that breaks off takes nothing away."""
+        trash = self._profile.trash
+        now = datetime.fromtimestamp(self._now_ns() // 1_000_000_000, UTC)
+        pruned = tree.trash.prune(Retention(now, trash.keep_days, trash.max_size, pass_id))
+        if pruned.passes:
+            recorder.notes.append(
+                f"the trash let go of {len(pruned.passes):,} old passes, up to "
+                f"{pruned.passes[-1]}, as `trash` says"
+            )
+        if pruned.first is not None:
+            recorder.notes.append(
+                f"{pruned.left:,} old files in the trash could not be removed, such as "
+                f"{pruned.first.key} ({pruned.first.message}); check their permissions"
+            )
+
     def _executor(self, tree: LocalTree, bucket: Bucket) -> Executor:
         return Executor(
             bucket=bucket,
@@ -215,8 +232,3 @@ class Reconciler:
             notes=tuple(recorder.notes if recorder else plan.notes),
             halt=halt.message if halt else None,
         )
-
-
-def _new_pass_id() -> str:
-    """Sorts by time, and is unique among the passes of one second."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

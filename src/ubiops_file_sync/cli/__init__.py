@@ -17,7 +17,10 @@ from ubiops_file_sync import __version__
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
+from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
+from ubiops_file_sync.cli.trash import trash
+from ubiops_file_sync.cli.undo import undo
 from ubiops_file_sync.errors import SyncError, UsageError
 
 EXIT_INTERRUPTED = 130
@@ -29,6 +32,8 @@ Examples:
   ubiops-file-sync explain model.bin         why a pass does so with one file
   ubiops-file-sync reconcile                 one pass over every profile
   ubiops-file-sync reconcile models --json   one pass over one, for a program to read
+  ubiops-file-sync trash list                what passes replaced or deleted
+  ubiops-file-sync restore reports/a.csv     put the newest version of a file back
 
 \b
 Exit codes: 0 in step, 1 some files failed (tried again next pass), 2 usage, 3 UbiOps
@@ -50,7 +55,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (reconcile, plan, apply, explain, serve_bucket, demo):
+for _command in (reconcile, plan, apply, explain, trash, restore, undo, serve_bucket, demo):
     cli.add_command(_command)
 
 

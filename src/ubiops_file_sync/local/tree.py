@@ -1,41 +1,39 @@
 """Safe reads and writes below one root (invariants I1, I6 and I7).
 
-Every path is opened component by component with O_NOFOLLOW, from the descriptor of the root that
-the pass holds: neither a key nor a directory that is swapped for a symlink in the middle of a
-pass can lead a read or a write out of the root.
+Every path is opened by `local.descend`, from the descriptor of the root that the pass holds, so
+that neither a key nor a link leads out of the root.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.local.descend import (
+    FILE,
+    NO_LINKS,
+    create_unique,
+    look,
+    open_directory,
+    open_parent,
+    rename_new,
+    take_after,
+)
 from ubiops_file_sync.local.scan import local_entry, scan
+from ubiops_file_sync.local.trash import Trash, trash_place
 from ubiops_file_sync.model import LocalEntry, Unknown
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""O_NONBLOCK, so that a pipe that took a file's place does not hold the pass for ever."""
-
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What a file system says that has no hard links (FAT, some network shares), or no more."""
 
 _COPY_BYTES = 1 << 20
 
-_ODD_PARTS = {"", ".", ".."}
-_ODD = "a part of the name is empty, '.' or '..'"
-
 TMP_DIR = f"{keys.CONTROL_DIR}/tmp"  # noqa: S108  below the root, and private
-TRASH_DIR = f"{keys.CONTROL_DIR}/trash"
 
 
 @dataclass(slots=True)
@@ -83,6 +81,11 @@ class LocalTree:
     def __exit__(self, *_exc: object) -> None:
         os.close(self._root_fd)
 
+    @property
+    def trash(self) -> Trash:
+        """What passes over this root replaced or deleted; usable while the tree is open."""
+        return Trash(self._root_fd)
+
     def scan(self) -> Iterator[LocalEntry | Unknown]:
         """Every regular file below the root, in key order; see `local.scan.scan`."""
         return scan(self._root_fd)
@@ -98,7 +101,7 @@ class LocalTree:
         """
         try:
             with self._parent(key, create=False) as (parent_fd, name):
-                return _look(parent_fd, name, key)
+                return look(parent_fd, name, key)
         except FileNotFoundError:
             return None
 
@@ -110,11 +113,11 @@ class LocalTree:
         nothing that was read may be relied upon.
         """
         with self._parent(entry.key, create=False) as (parent_fd, name):
-            if _look(parent_fd, name, entry.key) != entry:
+            if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the file changed before it was read; the next pass takes it")
 
             def opener(path: str, _flags: int) -> int:
-                return os.open(path, _FILE, dir_fd=parent_fd)
+                return os.open(path, FILE, dir_fd=parent_fd)
 
             file = open(name, "rb", buffering=0, opener=opener)  # noqa: SIM115  closed below
         with file:
@@ -128,7 +131,7 @@ class LocalTree:
         """A new file in the control directory; it is gone after the block unless committed."""
         with self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd:
             # The kernel applies the umask to this mode; the directory around it is private.
-            name, fd = _create_unique(tmp_fd, f"{self._owner}.{self._pass_id}")
+            name, fd = create_unique(tmp_fd, f"{self._owner}.{self._pass_id}")
             try:
                 with os.fdopen(fd, "w+b", buffering=0) as file:
                     yield Staged(name, file)
@@ -154,16 +157,16 @@ class LocalTree:
             self._parent(key, create=True) as (parent_fd, name),
         ):
             if expected is not None:
-                _take_after(fd, parent_fd, name)
+                _dress_as(fd, parent_fd, name)
             os.fsync(fd)
-            if _look(parent_fd, name, key) != expected:
+            if look(parent_fd, name, key) != expected:
                 raise KeyFailure("the local file changed during the pass; the next one takes it")
             if expected is not None:
                 self._link_to_trash(parent_fd, name, key)
                 os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=parent_fd)
             else:
                 taken = "a local file came during the pass; the next one takes it"
-                _rename_new(staged.name, tmp_fd, name, parent_fd, taken)
+                rename_new(staged.name, tmp_fd, name, parent_fd, taken)
         # Read back: a file system may keep times more coarsely than it was told.
         status = os.fstat(fd)
         return local_entry(key, status)
@@ -175,7 +178,7 @@ class LocalTree:
         it wrote stands in the trash, unless it put a new file under the name by a rename.
         """
         with self._parent(entry.key, create=False) as (parent_fd, name):
-            if _look(parent_fd, name, entry.key) != entry:
+            if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the local file changed during the pass; the next one takes it")
             self._link_to_trash(parent_fd, name, entry.key)
             with suppress(FileNotFoundError):
@@ -198,7 +201,7 @@ class LocalTree:
             self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
             self._parent(place, create=True) as (trash_fd, name),
         ):
-            _rename_new(staged.name, tmp_fd, name, trash_fd, _taken_in_trash(place))
+            rename_new(staged.name, tmp_fd, name, trash_fd, _taken_in_trash(place))
         for folder in keys.parent_chain(place):
             with self._directory(folder) as fd:
                 os.fsync(fd)
@@ -212,7 +215,7 @@ class LocalTree:
             self._parent(entry.key, create=False) as (parent_fd, name),
             self._parent(new_key, create=True) as (new_fd, new_name),
         ):
-            if _look(parent_fd, name, entry.key) != entry:
+            if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the local file changed during the pass; the next one takes it")
             try:
                 os.link(
@@ -221,15 +224,32 @@ class LocalTree:
             except FileExistsError:
                 # Perhaps it is the name, or the copy, that a killed pass gave it.
                 with suppress(KeyFailure):
-                    return self._same(entry, entry._replace(key=new_key))
+                    return self.same_content(entry, entry._replace(key=new_key))
                 return False
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in NO_LINKS:
                     raise
-                self._copy(entry, new_key)
+                self.copy(entry, new_key, None, entry.mtime_ns)
         return True
 
-    def _same(self, one: LocalEntry, other: LocalEntry) -> bool:
+    def copy(
+        self, entry: LocalEntry, new_key: str, expected: LocalEntry | None, mtime_ns: int
+    ) -> LocalEntry:
+        """Put a copy of a file at `new_key`, as `commit` would; returns the new entry.
+
+        A copy and not a link: whoever writes into one of the two must not change the other.
+        """
+        with self.staging() as staged, self.reading(entry) as reading:
+            with open(staged.file.fileno(), "wb", closefd=False) as sink:
+                shutil.copyfileobj(reading.file, sink, _COPY_BYTES)
+            reading.check()
+            take_after(staged.file.fileno(), os.fstat(reading.file.fileno()))
+            return self.commit(staged, new_key, expected, mtime_ns)
+
+    def same_content(self, one: LocalEntry, other: LocalEntry) -> bool:
+        """Whether two files hold the same bytes. `KeyFailure` if either is another by now."""
+        if one.size != other.size:
+            return False
         with self.reading(one) as mine, self.reading(other) as theirs:
             if os.path.sameopenfile(mine.file.fileno(), theirs.file.fileno()):
                 return True
@@ -238,23 +258,13 @@ class LocalTree:
                     return False
         return True
 
-    def _copy(self, entry: LocalEntry, new_key: str) -> None:
-        with self.staging() as staged, self.reading(entry) as reading:
-            with open(staged.file.fileno(), "wb", closefd=False) as sink:
-                shutil.copyfileobj(reading.file, sink, _COPY_BYTES)
-            reading.check()
-            mode = os.fstat(reading.file.fileno()).st_mode
-            os.fchmod(staged.file.fileno(), _permissions(mode))
-            self.commit(staged, new_key, None, entry.mtime_ns)
-
     def flush(self, changed: Iterable[str]) -> None:
         """Make the names of the given keys durable, and of every directory above them.
 
         Asked for before the baseline records them: a name that a power failure takes back would
         otherwise look like a file that its user deleted (invariant I1).
         """
-        trash = f"{TRASH_DIR}/{self._pass_id}/"
-        names = [name for key in changed for name in (key, trash + key)]
+        names = [name for key in changed for name in (key, self._trash_place(key))]
         for folder in {folder for name in names for folder in keys.parent_chain(name)}:
             # What was removed or replaced since is not what the keys tell of.
             with suppress(FileNotFoundError, KeyFailure), self._directory(folder) as fd:
@@ -272,7 +282,7 @@ class LocalTree:
                     os.unlink(name, dir_fd=fd)
 
     def _trash_place(self, key: str) -> str:
-        return f"{TRASH_DIR}/{self._pass_id}/{key}"
+        return trash_place(self._pass_id, key)
 
     def _link_to_trash(self, parent_fd: int, name: str, key: str) -> None:
         place = self._trash_place(key)
@@ -288,102 +298,27 @@ class LocalTree:
             except FileExistsError:
                 raise KeyFailure(_taken_in_trash(place)) from None
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in NO_LINKS:
                     raise
                 # The name is free for an instant.
                 os.rename(name, trash_name, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
 
-    @contextmanager
-    def _parent(self, key: str, *, create: bool) -> Iterator[tuple[int, str]]:
-        folder, slash, name = key.rpartition("/")
-        if name in _ODD_PARTS or (slash and not folder):
-            raise KeyFailure(_ODD)
-        private = key.startswith(keys.CONTROL_DIR + "/")
-        with self._directory(folder, create=create, mode=0o700 if private else 0o777) as fd:
-            yield fd, name
+    def _parent(self, key: str, *, create: bool) -> AbstractContextManager[tuple[int, str]]:
+        return open_parent(self._root_fd, key, create=create)
 
-    @contextmanager
-    def _directory(self, folder: str, *, create: bool = False, mode: int = 0o777) -> Iterator[int]:
-        """The open directory `folder` (``""``: the root), made if asked for."""
-        fd = os.dup(self._root_fd)
-        try:
-            for part in folder.split("/") if folder else ():
-                below = _descend(fd, part, create=create, mode=mode)
-                os.close(fd)
-                fd = below
-            yield fd
-        finally:
-            os.close(fd)
+    def _directory(
+        self, folder: str, *, create: bool = False, mode: int = 0o777
+    ) -> AbstractContextManager[int]:
+        return open_directory(self._root_fd, folder, create=create, mode=mode)
 
 
-def _descend(fd: int, name: str, *, create: bool, mode: int) -> int:
-    if name in _ODD_PARTS:
-        raise KeyFailure(_ODD)
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=fd)
-    except FileNotFoundError:
-        if not create:
-            raise
-    except OSError as error:
-        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-            raise KeyFailure(
-                f"{name!r} on the way to it is a file or a link, not a folder; rename one of them"
-            ) from None
-        raise
-    with suppress(FileExistsError):
-        os.mkdir(name, mode, dir_fd=fd)
-    return os.open(name, _DIRECTORY, dir_fd=fd)
-
-
-def _look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
-    try:
-        status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(status.st_mode):
-        raise KeyFailure("a folder of that name stands here; rename or remove one of the two")
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyFailure("a link, pipe or device of that name stands here; rename or remove it")
-    return local_entry(key, status)
-
-
-def _take_after(fd: int, parent_fd: int, name: str) -> None:
-    """Give a new version the permissions and, where this user may, the owner of the old one."""
+def _dress_as(fd: int, parent_fd: int, name: str) -> None:
     try:
         old = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
     except FileNotFoundError:
         raise KeyFailure("the local file vanished during the pass; the next one takes it") from None
-    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-        with suppress(PermissionError):
-            os.fchown(fd, old.st_uid, old.st_gid)
-    os.fchmod(fd, _permissions(old.st_mode))
-
-
-def _permissions(mode: int) -> int:
-    """What may be kept: never set-user-ID, since another user's content may bring another owner."""
-    return mode & 0o777
+    take_after(fd, old)
 
 
 def _taken_in_trash(place: str) -> str:
     return f"{place} exists already; this key is done once a pass"
-
-
-def _create_unique(dir_fd: int, stem: str) -> tuple[str, int]:
-    name = f"{stem}.{os.urandom(8).hex()}"
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return name, os.open(name, flags, 0o666, dir_fd=dir_fd)
-
-
-def _rename_new(old: str, old_fd: int, new: str, new_fd: int, taken: str) -> None:
-    """Rename to a name that must be free, or else raise `KeyFailure(taken)`."""
-    try:
-        # A link fails where a rename would overwrite a file that came meanwhile.
-        os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
-    except FileExistsError:
-        raise KeyFailure(taken) from None
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
-    else:
-        os.unlink(old, dir_fd=old_fd)

@@ -202,6 +202,11 @@ class BaselineStore:
             None if intent is None else Intent(*intent),
         )
 
+    def base(self, key: str) -> BaselineEntry | None:
+        """What both sides said of `key` when they were last in step; None: they never were."""
+        row = self.row(key)
+        return None if row is None else row.base
+
     def record(
         self,
         *,

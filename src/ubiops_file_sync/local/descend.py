@@ -1,0 +1,128 @@
+"""Ways down from an open root that follow no symbolic link (invariant I7).
+
+Every path is opened component by component with O_NOFOLLOW, from the descriptor of the root: no
+key, and no directory that is swapped for a link meanwhile, can lead a read or a write out of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from ubiops_file_sync import keys
+from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.local.scan import local_entry
+from ubiops_file_sync.model import LocalEntry
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""O_NONBLOCK, so that a pipe that took a file's place does not hold the pass for ever."""
+
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What a file system says that has no hard links (FAT, some network shares), or no more."""
+
+_ODD_PARTS = {"", ".", ".."}
+_ODD = "a part of the name is empty, '.' or '..'"
+
+
+@contextmanager
+def open_parent(root_fd: int, key: str, *, create: bool) -> Iterator[tuple[int, str]]:
+    """The open directory that `key` stands in, and its name there."""
+    folder, slash, name = key.rpartition("/")
+    if name in _ODD_PARTS or (slash and not folder):
+        raise KeyFailure(_ODD)
+    private = key.startswith(keys.CONTROL_DIR + "/")
+    with open_directory(root_fd, folder, create=create, mode=0o700 if private else 0o777) as fd:
+        yield fd, name
+
+
+@contextmanager
+def open_directory(
+    root_fd: int, folder: str, *, create: bool = False, mode: int = 0o777
+) -> Iterator[int]:
+    """The open directory `folder` (``""``: the root), made if asked for.
+
+    Raises `KeyFailure` if a file or a link stands on the way, FileNotFoundError if there is none.
+    """
+    fd = os.dup(root_fd)
+    try:
+        for part in folder.split("/") if folder else ():
+            below = _descend(fd, part, create=create, mode=mode)
+            os.close(fd)
+            fd = below
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _descend(fd: int, name: str, *, create: bool, mode: int) -> int:
+    if name in _ODD_PARTS:
+        raise KeyFailure(_ODD)
+    try:
+        return os.open(name, DIRECTORY, dir_fd=fd)
+    except FileNotFoundError:
+        if not create:
+            raise
+    except OSError as error:
+        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+            raise KeyFailure(
+                f"{name!r} on the way to it is a file or a link, not a folder; rename one of them"
+            ) from None
+        raise
+    with suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=fd)
+    return os.open(name, DIRECTORY, dir_fd=fd)
+
+
+def look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
+    """The regular file `name` as the entry of `key`; None: there is none.
+
+    Raises `KeyFailure` if something other than a regular file stands there.
+    """
+    try:
+        status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise KeyFailure("a folder of that name stands here; rename or remove one of the two")
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFailure("a link, pipe or device of that name stands here; rename or remove it")
+    return local_entry(key, status)
+
+
+def take_after(fd: int, old: os.stat_result) -> None:
+    """Give a new version the permissions and, where this user may, the owner of an old one."""
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.fchown(fd, old.st_uid, old.st_gid)
+    os.fchmod(fd, permissions(old.st_mode))
+
+
+def permissions(mode: int) -> int:
+    """What may be kept: never set-user-ID, since another user's content may bring another owner."""
+    return mode & 0o777
+
+
+def create_unique(dir_fd: int, stem: str) -> tuple[str, int]:
+    """A new file whose name begins with `stem`: that name, and its descriptor."""
+    name = f"{stem}.{os.urandom(8).hex()}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return name, os.open(name, flags, 0o666, dir_fd=dir_fd)
+
+
+def rename_new(old: str, old_fd: int, new: str, new_fd: int, taken: str) -> None:
+    """Rename to a name that must be free, or else raise `KeyFailure(taken)`."""
+    try:
+        # A link fails where a rename would overwrite a file that came meanwhile.
+        os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
+    except FileExistsError:
+        raise KeyFailure(taken) from None
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+    else:
+        os.unlink(old, dir_fd=old_fd)
