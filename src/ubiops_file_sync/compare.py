@@ -43,6 +43,8 @@ class Plan:
     problem_count: int = 0
     notes: list[str] = field(default_factory=list)
     """What a person may want to know of the comparison as a whole."""
+    is_whole: bool = True
+    """It heeds every key, and every upload that an earlier pass began; else only some."""
 
     def __enter__(self) -> Self:
         return self
