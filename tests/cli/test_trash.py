@@ -369,5 +369,6 @@ def test_an_undo_killed_at_any_moment_is_done_by_running_it_again(shell: Shell, 
     assert shell("undo", pass_id, "--yes").returncode == 0
     assert {key: content(shell, key) for key in contents} == contents
     assert list((shell.files / ".ubiops-sync/tmp").iterdir()) == []
-    shell("reconcile")
+    assert "--allow everything-changed" in shell("reconcile").stderr
+    assert shell("reconcile", "--allow", "everything-changed").returncode == 0
     assert bucket(shell) == {f"data/{key}": old for key, old in contents.items()}
