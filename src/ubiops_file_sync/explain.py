@@ -19,10 +19,26 @@ from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.compare import policy_of
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import BaselineRow, Decision, LocalEntry, RemoteEntry, Unknown
-from ubiops_file_sync.plan import Asked, Case, explain_decision
+from ubiops_file_sync.model import (
+    BaselineRow,
+    Decision,
+    LocalEntry,
+    Reason,
+    RemoteEntry,
+    Unknown,
+)
+from ubiops_file_sync.plan import Asked, Case, explain_decision, waits_for_ready
+from ubiops_file_sync.sight import Sight, look_at
 from ubiops_file_sync.store import BaselineStore
-from ubiops_file_sync.verdict import Verdict, left_unknown, never_seen, refused, verdict_of
+from ubiops_file_sync.verdict import (
+    Verdict,
+    hidden,
+    left_unknown,
+    never_seen,
+    not_ready,
+    refused,
+    verdict_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +88,40 @@ class Explainer:
             if refusal is not None:
                 return _refused(address, refusal)
             remote = bucket.get(address.key)
-            return self._explained(address, tree, remote, store.row(address.key), bucket)
+            sight = look_at(tree, address.key, places.filters(profile))
+            return self._explained(address, tree, sight, remote, store.row(address.key), bucket)
 
     def _explained(
         self,
         address: Address,
         tree: LocalTree | None,
+        sight: Sight,
         remote: RemoteEntry | None,
         row: BaselineRow | None,
         bucket: Bucket,
     ) -> Explanation:
-        local = None if tree is None else _look(tree, address.key)
-        asked: tuple[Asked, ...] = ()
-        decision = None
-        if isinstance(local, Unknown):
-            verdict = left_unknown(address.profile.name, local.reason)
-        elif local is None and remote is None and (row is None or row.base is None):
-            verdict = never_seen(address.profile.name)
-        else:
-            decision, asked = explain_decision(self._case(address, local, remote, row, bucket))
-            verdict = verdict_of(address.profile.name, address.key, decision, local, remote)
+        policy = policy_of(address.profile, bucket.skew_us, _once(lambda: bucket.facts().ttl_us))
+        now_us = self.now_ns() // 1000
+        case = Case(
+            sight.local if isinstance(sight.local, LocalEntry) else None,
+            remote,
+            None if row is None else row.base,
+            None if row is None else row.intent,
+            policy,
+            now_us,
+        )
+        decision, asked, verdict = _judged(address, sight, case)
         return Explanation(
             address=address,
-            local=local,
+            local=sight.local,
             remote=remote,
             remote_asked=True,
             row=row,
             decision=decision,
             asked=asked,
             verdict=verdict,
-            notes=tuple(self._notes(address, local, decision, tree)),
+            notes=tuple(self._notes(address, sight.local, decision, tree)),
             api_calls=bucket.calls.by_endpoint(),
-        )
-
-    def _case(
-        self,
-        address: Address,
-        local: LocalEntry | None,
-        remote: RemoteEntry | None,
-        row: BaselineRow | None,
-        bucket: Bucket,
-    ) -> Case:
-        policy = policy_of(address.profile, bucket.skew_us, _once(lambda: bucket.facts().ttl_us))
-        return Case(
-            local,
-            remote,
-            None if row is None else row.base,
-            None if row is None else row.intent,
-            policy,
-            self.now_ns() // 1000,
         )
 
     def _notes(
@@ -146,6 +147,32 @@ class Explainer:
         return notes
 
 
+def _judged(
+    address: Address, sight: Sight, case: Case
+) -> tuple[Decision | None, tuple[Asked, ...], Verdict]:
+    """The decision, the rules that were asked for it, and the verdict; in the order of a pass."""
+    name = address.profile.name
+    unknown = sight.local if isinstance(sight.local, Unknown) else None
+    if not (case.local or case.remote or case.base or unknown):
+        return None, (), never_seen(name)
+    scope = sight.scope(case.now_us, case.policy.skew_us)
+    asked: tuple[Asked, ...] = ()
+    if scope.active:
+        filtered = sight.hidden(scope, case.local, None if unknown else case.remote)
+        asked = (filtered,)
+        if filtered.answer == "yes":
+            was_in_step = case.base is not None
+            return None, asked, hidden(name, filtered.because, was_in_step=was_in_step)
+    if unknown is not None:
+        return None, asked, left_unknown(name, unknown.reason)
+    decision, rules = explain_decision(case)
+    ready_file = sight.filters.ready_file
+    if ready_file and waits_for_ready(decision.verb, case.local, case.base, scope):
+        return Decision(None, Reason.NOT_READY), asked + rules, not_ready(name, ready_file)
+    verdict = verdict_of(name, address.key, decision, case.local, case.remote)
+    return decision, asked + rules, verdict
+
+
 def _refused(address: Address, refusal: str) -> Explanation:
     return Explanation(
         address=address,
@@ -160,16 +187,6 @@ def _refused(address: Address, refusal: str) -> Explanation:
         notes=(),
         api_calls={},
     )
-
-
-def _look(tree: LocalTree, key: str) -> LocalEntry | Unknown | None:
-    try:
-        return tree.look(key)
-    except KeyFailure as error:
-        return Unknown(key, str(error), is_problem=True)
-    except OSError as error:
-        words = (error.strerror or str(error)).lower()
-        return Unknown(key, f"it cannot be read ({words}); check its permissions", is_problem=True)
 
 
 def _unreadable(tree: LocalTree, entry: LocalEntry) -> str | None:

@@ -135,3 +135,26 @@ def never_seen(profile: str) -> Verdict:
         ("Upper and lower case count, and so does every letter of a folder.",),
         f"all that differs now: ubiops-file-sync plan {profile}",
     )
+
+
+def hidden(profile: str, because: str, *, was_in_step: bool) -> Verdict:
+    """The verdict on a key that a filter hides from both sides."""
+    besides = ["A filter never deletes: what is on either side stays as it is."]
+    if was_in_step:
+        besides.append("The next pass forgets that it was in step.")
+    return Verdict(
+        "no pass transfers or deletes it while it is hidden",
+        because,
+        tuple(besides),
+        f"once the filter lets it through: ubiops-file-sync plan {profile}",
+    )
+
+
+def not_ready(profile: str, ready_file: str) -> Verdict:
+    """The verdict on a new version whose folder is not ready."""
+    return Verdict(
+        "the next pass leaves it here",
+        Reason.NOT_READY.value,
+        (f"`ready_file` is {ready_file}: nothing new goes up from a folder before it has one.",),
+        f"once {ready_file} stands in its folder: ubiops-file-sync reconcile {profile}",
+    )

@@ -206,3 +206,39 @@ def test_a_name_that_is_none_or_of_several_profiles(world: World, tmp_path: Path
         find_address("ubiops-file://another/data/x", both, tmp_path)
     with pytest.raises(UsageError, match="whole of profile 'q'"):
         find_address("other", both, tmp_path)
+
+
+def test_a_filter_that_hides_it_is_named(world: World) -> None:
+    for key in ("a.log", "sub/b.tmp", "big", "plain"):
+        world.write(key, b"12345" if key == "big" else b"1", age_s=100)
+    world.run()
+    world.write("sub/.ubiopsignore", b"*.tmp\n", age_s=100)
+    there = world.with_settings(exclude=["*.log"], max_size=4)
+    for key, words in [
+        ("a.log", "`include` or `exclude`"),
+        ("sub/b.tmp", "a line of .ubiopsignore"),
+        ("big", "`max_size`"),
+    ]:
+        told = explain(there, key)
+        assert told.decision is None
+        assert words in told.verdict.because
+        assert "The next pass forgets that it was in step." in told.verdict.besides
+        assert [action.verb for action in there.plan() if action.key == key] == [Verb.FORGET]
+    plain = explain(there, "plain")
+    assert (plain.asked[0].question, plain.asked[0].answer) == ("does a filter hide it?", "no")
+    (there.root / "a.log").unlink()
+    (there.root / "a.log").symlink_to("plain")
+    assert "`exclude`" in explain(there, "a.log").verdict.because
+
+
+def test_a_folder_that_is_not_ready_is_said_to_wait(world: World) -> None:
+    there = world.with_settings(ready_file="READY")
+    there.write("run/a", b"1", age_s=100)
+    told = explain(there, "run/a")
+    assert told.decision is not None
+    assert told.decision.reason is Reason.NOT_READY
+    assert "once READY stands in its folder" in told.verdict.go_on
+    there.write("run/READY", b"", age_s=100)
+    told = explain(there, "run/a")
+    assert told.decision is not None
+    assert told.decision.verb is Verb.UPLOAD

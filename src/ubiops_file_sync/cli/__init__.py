@@ -21,6 +21,7 @@ from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
 from ubiops_file_sync.cli.trash import trash
 from ubiops_file_sync.cli.undo import undo
+from ubiops_file_sync.cli.verify import verify
 from ubiops_file_sync.errors import SyncError, UsageError
 
 EXIT_INTERRUPTED = 130
@@ -55,7 +56,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (reconcile, plan, apply, explain, trash, restore, undo, serve_bucket, demo):
+for _command in (reconcile, plan, apply, explain, verify, trash, restore, undo, serve_bucket, demo):
     cli.add_command(_command)
 
 

@@ -1,5 +1,6 @@
 """Deciding what a pass does: pure functions over sorted streams of plain values."""
 
+from ubiops_file_sync.plan.agreement import Finding, agreement
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import decide, judge
 from ubiops_file_sync.plan.explain import Asked, explain_decision
@@ -10,6 +11,7 @@ from ubiops_file_sync.plan.merge import (
     KeyOutOfOrder,
     merged,
     plan_actions,
+    waits_for_ready,
 )
 
 __all__ = [
@@ -18,13 +20,16 @@ __all__ = [
     "Case",
     "Clash",
     "Filters",
+    "Finding",
     "KeyOutOfOrder",
     "Policy",
     "Scope",
+    "agreement",
     "decide",
     "explain_decision",
     "judge",
     "merged",
     "plan_actions",
     "recognise",
+    "waits_for_ready",
 ]

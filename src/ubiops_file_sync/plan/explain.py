@@ -219,12 +219,17 @@ def _against(
             State.ABSENT: f"nothing is known of it {side}",
             State.NEW: "no pass recorded that the two sides were in step",
         }.get(state, f"it was in step once, and nothing is {side} any more")
-    changes = []
+    return changes(then, now) or "size and time are as recorded"
+
+
+def changes(then: tuple[int, int], now: tuple[int, int]) -> str:
+    """How two pairs of size and time (ns) differ, in words; empty: they do not."""
+    told = []
     if then[0] != now[0]:
-        changes.append(f"the size was {size_words(then[0])}, is {size_words(now[0])}")
+        told.append(f"the size was {size_words(then[0])}, is {size_words(now[0])}")
     if then[1] != now[1]:
-        changes.append(f"the time was {moment_ns(then[1])}, is {moment_ns(now[1])}")
-    return " and ".join(changes) or "size and time are as recorded"
+        told.append(f"the time was {moment_ns(then[1])}, is {moment_ns(now[1])}")
+    return " and ".join(told)
 
 
 def _skew(skew_us: int) -> str:

@@ -123,13 +123,7 @@ def _gated(
     """The verdict on a key, except that nothing new goes up from a folder that is not ready."""
     base = row.base if row is not None else None
     for item in verdict:
-        if (
-            isinstance(item, Action)
-            and item.verb is Verb.UPLOAD
-            and item.local is not None
-            and not _was_in_step(item.local, base)
-            and not scope.is_ready(item.key)
-        ):
+        if isinstance(item, Action) and waits_for_ready(item.verb, item.local, base, scope):
             summary.left[Reason.NOT_READY] = summary.left.get(Reason.NOT_READY, 0) + 1
         else:
             yield item
@@ -185,8 +179,13 @@ def _verdict(
     yield Action(decision.verb, key, decision.reason, here, there, decision.loser, decision.compare)
 
 
-def _was_in_step(local: LocalEntry, base: BaselineEntry | None) -> bool:
-    return base is not None and local[:3] == base[:3]
+def waits_for_ready(
+    verb: Verb | None, local: LocalEntry | None, base: BaselineEntry | None, scope: Scope
+) -> bool:
+    """Whether an upload is held back until its folder is ready; only what is new or changed is."""
+    if verb is not Verb.UPLOAD or local is None or (base is not None and local[:3] == base[:3]):
+        return False
+    return not scope.is_ready(local.key)
 
 
 def _count_changes(here: LocalEntry | None, base: BaselineEntry, summary: PlanSummary) -> None:

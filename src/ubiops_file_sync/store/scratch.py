@@ -80,6 +80,10 @@ class Spool(_Scratch):
         """Remove the action on `key`, if there is one."""
         self._db.execute("DELETE FROM action WHERE key = ?", (key,))
 
+    def clear(self) -> None:
+        """Remove every action."""
+        self._db.execute("DELETE FROM action")
+
     def actions(self) -> Iterator[Action]:
         """The plan, sorted by key."""
         cursor = self._db.execute("SELECT * FROM action ORDER BY key")

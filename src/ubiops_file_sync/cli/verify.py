@@ -1,0 +1,123 @@
+"""`verify`: whether both sides hold the same."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ubiops_file_sync.cli import turns
+from ubiops_file_sync.cli.output import say
+
+if TYPE_CHECKING:
+    from ubiops_file_sync.config import Profile
+    from ubiops_file_sync.verify import Verification
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ubiops-file-sync verify
+  ubiops-file-sync verify models --content
+
+\b
+Exit codes: 0 all verified, 1 something differs, and those of the other commands.
+"""
+)
+@click.argument("profiles", nargs=-1)
+@click.option(
+    "--content",
+    is_flag=True,
+    help="Also compare the content of files whose sizes agree: one API call a file. Where the "
+    "storage provider tells a hash, and it is that of the local file, nothing is downloaded; else "
+    "the object is downloaded and hashed, and nothing of it is kept.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def verify(config: Path | None, profiles: tuple[str, ...], *, content: bool, as_json: bool) -> None:
+    """Compare both sides of PROFILES (default: all) with what was last in step.
+
+    Changes nothing. Without --content by sizes and times, at one API call for 1,000 files.
+    """
+    settings = turns.settings_of(config)
+
+    def turn(profile: Profile) -> dict[str, Any]:
+        told = _verified(profile, settings.state_dir, content=content)
+        if not as_json:
+            for line in _lines(told):
+                say(line)
+        return _document(told)
+
+    documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
+    turns.end(documents, turns.worst_of(documents), as_json=as_json)
+
+
+def _verified(profile: Profile, state_dir: Path, *, content: bool) -> Verification:
+    from ubiops_file_sync.terminal import progress_for
+    from ubiops_file_sync.verify import CALLS_A_MINUTE, Verifier
+
+    def foretell(calls: int) -> None:
+        minutes = max(1, -(-calls // CALLS_A_MINUTE))
+        click.echo(
+            f"{profile.name}: to compare the content of {calls:,} files takes {calls:,} API calls "
+            f"more, at {CALLS_A_MINUTE} a minute about {minutes:,} min",
+            err=True,
+        )
+
+    verifier = Verifier(profile, state_dir, os.environ, progress_for(sys.stderr))
+    return verifier.verify(content=content, foretell=foretell)
+
+
+_WORDS = {
+    "in_step": "in step",
+    "damaged": "DAMAGED",
+    "differs": "differing",
+    "only_here": "only here",
+    "only_in_bucket": "only in the bucket",
+    "unknown": "not known",
+}
+
+
+def _lines(told: Verification) -> Iterator[str]:
+    from ubiops_file_sync.plan import Finding
+    from ubiops_file_sync.report import printable
+
+    counts = ", ".join(
+        f"{told.counts[finding]:,} {_WORDS[finding]}" for finding in Finding if told.counts[finding]
+    )
+    yield f"{told.profile}: {counts or 'nothing on either side'}"
+    for one in told.found:
+        yield f"  {_WORDS[one.finding]}: {printable(one.key)}: {printable(one.why)}"
+    more = told.counts.total() - told.counts[Finding.IN_STEP] - len(told.found)
+    if more:
+        yield f"  and {more:,} more"
+    if told.times_only:
+        yield f"  {told.times_only:,} of those in step have other times than recorded"
+    if told.hidden:
+        yield f"  {told.hidden:,} hidden by filters, and not looked at"
+    how = f"by content ({told.compared:,} files)" if told.by_content else "by sizes and times"
+    calls = sum(told.api_calls.values())
+    yield f"  compared {how}; {calls:,} API call{'s' * (calls != 1)}, {told.seconds:.1f} s"
+
+
+def _document(told: Verification) -> dict[str, Any]:
+    from ubiops_file_sync.plan import Finding
+
+    return {
+        "profile": told.profile,
+        "exit_code": told.exit_code,
+        "by_content": told.by_content,
+        "counts": {finding: told.counts[finding] for finding in Finding},
+        "compared": told.compared,
+        "times_only": told.times_only,
+        "hidden": told.hidden,
+        "bytes_down": told.bytes_down,
+        "found": [asdict(discrepancy) for discrepancy in told.found],
+        "api_calls": told.api_calls,
+        "seconds": round(told.seconds, 3),
+    }
