@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from ubiops_file_sync.bucket import Bucket, BucketFacts
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import RemoteUnreachable
+from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
@@ -154,7 +154,10 @@ class Comparison:
     def _see_marker(self) -> None:
         """Looked for before and after the scan: a disk may come or go in between."""
         marker = self.profile.marker
-        if marker is not None and self._marker_seen:
+        if marker is None or not self._marker_seen:
+            return
+        self._marker_seen = False
+        with suppress(KeyFailure, OSError):
             self._marker_seen = self.tree is not None and self.tree.look(marker) is not None
 
     def bucket_is_new(self) -> bool:
