@@ -125,7 +125,13 @@ class Reconciler:
             recorder = Recorder(store, tree)
             recorder.notes.extend(plan.notes)
             performance = Performance(
-                plan, self._executor(tree, bucket), store, recorder, self._progress, profile.workers
+                plan,
+                self._executor(tree, bucket),
+                store,
+                recorder,
+                self._progress,
+                profile.workers,
+                profile.ready_file,
             )
             performance.act()
             performance.confirm(bucket)

@@ -120,19 +120,25 @@ def _gated(
     scope: Scope,
     summary: PlanSummary,
 ) -> Iterator[Action | Problem]:
-    """The verdict on a key, except that nothing new goes up from a folder that is not ready."""
+    """The verdict on a key, unless the ready file has a say in it."""
     base = row.base if row is not None else None
     for item in verdict:
-        if (
-            isinstance(item, Action)
-            and item.verb is Verb.UPLOAD
-            and item.local is not None
-            and not _was_in_step(item.local, base)
-            and not scope.is_ready(item.key)
-        ):
-            summary.left[Reason.NOT_READY] = summary.left.get(Reason.NOT_READY, 0) + 1
-        else:
+        reason = _held_back(item, base, scope) if isinstance(item, Action) else None
+        if reason is None:
             yield item
+        else:
+            summary.left[reason] = summary.left.get(reason, 0) + 1
+
+
+def _held_back(action: Action, base: BaselineEntry | None, scope: Scope) -> Reason | None:
+    """Nothing new goes up from a folder that is not ready, and none gets ready by our doing."""
+    if action.verb is Verb.UPLOAD and action.local is not None:
+        if not _was_in_step(action.local, base) and not scope.is_ready(action.key):
+            return Reason.NOT_READY
+    elif action.reason is Reason.LOST_LOCAL and scope.is_ready_file(action.key):
+        # Whoever removed it is about to change the folder.
+        return Reason.NOT_READY_AGAIN
+    return None
 
 
 @dataclass(slots=True)
