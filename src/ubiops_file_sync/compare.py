@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from ubiops_file_sync import keys
 from ubiops_file_sync.bucket import Bucket, BucketFacts
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import RemoteUnreachable
+from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
@@ -27,7 +28,7 @@ from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, 
 from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
-from ubiops_file_sync.store import BaselineStore, ListingSort, Spool
+from ubiops_file_sync.store import BaselineStore, FolderSet, ListingSort, Spool
 
 _BUCKET_ID = "bucket_id"
 
@@ -45,6 +46,8 @@ class Plan:
     """What a person may want to know of the comparison as a whole."""
     is_whole: bool = True
     """It heeds every key, and every upload that an earlier pass began; else only some."""
+    unsent: FolderSet = field(default_factory=FolderSet)
+    """Folders with local files that did not go up, though they should have."""
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +59,11 @@ class Plan:
         trace: TracebackType | None,
     ) -> None:
         self.spool.__exit__(kind, error, trace)
+        self.unsent.__exit__(kind, error, trace)
 
     def close(self) -> None:
         """Give the disk space back."""
-        self.spool.__exit__(None, None, None)
+        self.__exit__(None, None, None)
 
     def take(self, item: Action | Problem | Clash) -> None:
         """Heed one finding of the merge."""
@@ -69,9 +73,19 @@ class Plan:
         if isinstance(item, Clash):
             self.spool.take_back(item.key)
             item = item.problem
+        if _is_local(item.key):
+            self.unsent.note(item.key)
         self.problem_count += 1
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append(item)
+
+
+def _is_local(key: str) -> bool:
+    """Whether a problem of the comparison is one of the local side.
+
+    What the merge refuses is an object's name, unless it is longer than that of any object.
+    """
+    return keys.refusal(key) is None or len(key.encode()) > keys.MAX_KEY_BYTES
 
 
 @dataclass(slots=True)
@@ -154,7 +168,10 @@ class Comparison:
     def _see_marker(self) -> None:
         """Looked for before and after the scan: a disk may come or go in between."""
         marker = self.profile.marker
-        if marker is not None and self._marker_seen:
+        if marker is None or not self._marker_seen:
+            return
+        self._marker_seen = False
+        with suppress(KeyFailure, OSError):
             self._marker_seen = self.tree is not None and self.tree.look(marker) is not None
 
     def bucket_is_new(self) -> bool:

@@ -20,6 +20,7 @@ from ubiops_file_sync.compare import policy_of
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import (
+    Action,
     BaselineRow,
     Decision,
     LocalEntry,
@@ -27,15 +28,15 @@ from ubiops_file_sync.model import (
     RemoteEntry,
     Unknown,
 )
-from ubiops_file_sync.plan import Asked, Case, explain_decision, waits_for_ready
+from ubiops_file_sync.plan import Asked, Case, explain_decision, held_back
 from ubiops_file_sync.sight import Sight, look_at
 from ubiops_file_sync.store import BaselineStore
 from ubiops_file_sync.verdict import (
     Verdict,
+    held_for_ready,
     hidden,
     left_unknown,
     never_seen,
-    not_ready,
     refused,
     verdict_of,
 )
@@ -166,11 +167,21 @@ def _judged(
     if unknown is not None:
         return None, asked, left_unknown(name, unknown.reason)
     decision, rules = explain_decision(case)
-    ready_file = sight.filters.ready_file
-    if ready_file and waits_for_ready(decision.verb, case.local, case.base, scope):
-        return Decision(None, Reason.NOT_READY), asked + rules, not_ready(name, ready_file)
+    waits = _waits(decision, sight, case)
+    if waits is not None:
+        verdict = held_for_ready(name, waits, sight.filters.ready_file or "")
+        return Decision(None, waits), asked + rules, verdict
     verdict = verdict_of(name, address.key, decision, case.local, case.remote)
     return decision, asked + rules, verdict
+
+
+def _waits(decision: Decision, sight: Sight, case: Case) -> Reason | None:
+    """Why the ready file keeps a pass from doing what was decided; None: it does not."""
+    if decision.verb is None or sight.filters.ready_file is None:
+        return None
+    action = Action(decision.verb, sight.key, decision.reason, case.local, case.remote)
+    scope = sight.scope(case.now_us, case.policy.skew_us)
+    return held_back(action, case.base, scope)
 
 
 def _refused(address: Address, refusal: str) -> Explanation:

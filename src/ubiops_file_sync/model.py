@@ -202,6 +202,8 @@ class Reason(StrEnum):
     RECORDED_LATE = "the same on both sides; an earlier pass ended before recording it"
     GONE = "gone from both sides"
     NOT_READY = "new or changed here, but the ready file is in no folder above it yet"
+    READY_LATER = "not all files of its folder went up; it is sent once they have"
+    NOT_READY_AGAIN = "removed here, so its folder is not ready; it is not fetched again"
     HIDDEN = "hidden by a filter; what is on either side stays as it is"
     IN_STEP = "in step"
     OTHER_DIRECTION = "the profile's direction does not bring it over"

@@ -8,45 +8,44 @@ does nothing that a pass would not do now.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack
 
 from ubiops_file_sync.compare import Plan
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import Action, Problem
+from ubiops_file_sync.model import Action, Problem, Verb
 from ubiops_file_sync.saved_plan import SavedPlan
 from ubiops_file_sync.store import Spool
 
 
-def narrowed(now: Plan, saved: SavedPlan, tree: LocalTree | None) -> Plan:
-    """The part of `now` that was saved; each saved action that is no part of it is a problem.
+def narrow(now: Plan, saved: SavedPlan, tree: LocalTree | None) -> None:
+    """Leave of `now` what was saved too; each saved action that is no part of it is a problem.
 
-    `now` is closed. What it holds besides is left to the next pass.
+    What it held besides is left to the next pass.
     """
-    summary = replace(now.summary, actions={})
-    plan = Plan(Spool(), summary, list(now.problems), now.problem_count, list(now.notes))
-    plan.is_whole = False
     further = 0
-    try:
+    with ExitStack() as until_complete:
+        kept = until_complete.enter_context(Spool())
         for was, current in _side_by_side(saved.spool.actions(), now.spool.actions()):
-            if was is None:
+            if was is not None and was == current:
+                kept.add(was)
+            elif was is not None:
+                now.take(Problem(was.key, _why_stale(was, current, tree)))
+            elif current is not None:
                 further += 1
-            elif was == current:
-                plan.spool.add(was)
-            else:
-                plan.take(Problem(was.key, _why_stale(was, current, tree)))
-        plan.spool.sum_up(plan.summary)
-    except BaseException:
-        plan.close()
-        raise
-    finally:
-        now.close()
+                if current.verb is Verb.UPLOAD:
+                    # A ready file must not say of its folder that all of it went up.
+                    now.unsent.note(current.key)
+        until_complete.pop_all()
+    now.spool.__exit__(None, None, None)
+    now.spool, now.is_whole = kept, False
+    now.summary.actions = {}
+    kept.sum_up(now.summary)
     if further:
-        plan.notes.append(
+        now.notes.append(
             f"{further:,} more to do since the plan was saved ({saved.created}), or left out of "
             "it; the next pass takes that"
         )
-    return plan
 
 
 def _side_by_side(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ubiops_file_sync.bucket import Bucket
@@ -17,6 +17,7 @@ from ubiops_file_sync.model import (
     Intent,
     Outcome,
     PlanSummary,
+    Reason,
     RemoteEntry,
     Verb,
 )
@@ -39,6 +40,7 @@ class Performance:
     recorder: Recorder
     progress: Progress
     workers: int
+    ready_file: str | None = None
 
     def act(self) -> None:
         """Run every action. Whatever happens, what was done is recorded."""
@@ -47,20 +49,54 @@ class Performance:
         if self.plan.is_whole:
             self.store.drop_intents()
         try:
-            with Spool() as fresh:
-                self._run_all(fresh)
-                self._run_fresh(fresh)
+            with Spool() as last:
+                self._run(self._without_ready_files(last))
+                self._run_ready_files(last)
         finally:
             self.recorder.flush()
 
-    def _run_all(self, fresh: Spool) -> None:
+    def _run(self, actions: Iterator[Action]) -> None:
+        with Spool() as fresh:
+            self._run_all(actions, fresh)
+            self._run_fresh(fresh)
+
+    def _without_ready_files(self, last: Spool) -> Iterator[Action]:
+        """The plan; ready files that go up are put aside in `last`.
+
+        Whoever waits for one in the bucket takes it that everything else in its folder is there.
+        """
+        for action in self.plan.spool.actions():
+            name = action.key.rpartition("/")[2]
+            if action.verb is Verb.UPLOAD and name == self.ready_file:
+                last.add(action)
+            else:
+                yield action
+
+    def _run_ready_files(self, last: Spool) -> None:
+        """Those of the deepest folders first, since the others speak of them too."""
+        depths = {_depth(action) for action in last.actions()}
+        for depth in sorted(depths, reverse=True):
+            self._run(
+                self._complete(action for action in last.actions() if _depth(action) == depth)
+            )
+
+    def _complete(self, ready_files: Iterable[Action]) -> Iterator[Action]:
+        """Those in whose folders nothing was left behind."""
+        left = self.plan.summary.left
+        for action in ready_files:
+            if self.plan.unsent.holds(action.key.rpartition("/")[0]):
+                left[Reason.READY_LATER] = left.get(Reason.READY_LATER, 0) + 1
+            else:
+                yield action
+
+    def _run_all(self, actions: Iterator[Action], fresh: Spool) -> None:
         def take(outcome: Outcome) -> None:
             if outcome.deferred:
                 fresh.add(outcome.action)
             else:
                 self._take(outcome)
 
-        actions = self._with_intents(self.plan.spool.actions())
+        actions = self._with_intents(actions)
         run_all(actions, self.executor.run, self.workers, take, self.executor.bucket.stop)
 
     def _run_fresh(self, fresh: Spool) -> None:
@@ -83,6 +119,8 @@ class Performance:
 
     def _take(self, outcome: Outcome) -> None:
         self.recorder.take(outcome)
+        if outcome.problem is not None and outcome.action.verb is Verb.UPLOAD:
+            self.plan.unsent.note(outcome.action.key)
         self.progress.did(outcome)
 
     def _with_intents(self, actions: Iterator[Action]) -> Iterator[Action]:
@@ -127,3 +165,7 @@ class Performance:
             if baseline is not None:
                 ours.append(baseline)
         self.store.record(in_step=ours)
+
+
+def _depth(action: Action) -> int:
+    return action.key.count("/")

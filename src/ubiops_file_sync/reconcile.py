@@ -24,7 +24,7 @@ from ubiops_file_sync.errors import SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor
 from ubiops_file_sync.local import LocalTree, Retention
 from ubiops_file_sync.model import Report
-from ubiops_file_sync.narrow import narrowed
+from ubiops_file_sync.narrow import narrow
 from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.perform import Performance
 from ubiops_file_sync.plan.guards import GUARDS, Halt
@@ -125,7 +125,13 @@ class Reconciler:
             recorder = Recorder(store, tree)
             recorder.notes.extend(plan.notes)
             performance = Performance(
-                plan, self._executor(tree, bucket), store, recorder, self._progress, profile.workers
+                plan,
+                self._executor(tree, bucket),
+                store,
+                recorder,
+                self._progress,
+                profile.workers,
+                profile.ready_file,
             )
             performance.act()
             performance.confirm(bucket)
@@ -145,8 +151,12 @@ class Reconciler:
         """
 
         def planned(comparison: Comparison) -> Plan:
-            plan = comparison.plan()
-            return plan if saved is None else narrowed(plan, saved, tree)
+            with ExitStack() as until_complete:
+                plan = until_complete.enter_context(comparison.plan())
+                if saved is not None:
+                    narrow(plan, saved, tree)
+                until_complete.pop_all()
+            return plan
 
         comparison = self._comparison(tree, store, bucket)
         plan = planned(comparison)

@@ -150,11 +150,11 @@ def hidden(profile: str, because: str, *, was_in_step: bool) -> Verdict:
     )
 
 
-def not_ready(profile: str, ready_file: str) -> Verdict:
-    """The verdict on a new version whose folder is not ready."""
+def held_for_ready(profile: str, reason: Reason, ready_file: str) -> Verdict:
+    """The verdict on a key that waits for the ready file of its folder, or is one."""
     return Verdict(
-        "the next pass leaves it here",
-        Reason.NOT_READY.value,
+        "the next pass leaves both sides as they are",
+        reason.value,
         (f"`ready_file` is {ready_file}: nothing new goes up from a folder before it has one.",),
         f"once {ready_file} stands in its folder: ubiops-file-sync reconcile {profile}",
     )

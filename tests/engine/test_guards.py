@@ -43,7 +43,7 @@ def assert_halts(world: World, guard: str, *words: str) -> None:
     with world.reconciler.plan() as (_, report):
         # All but figures that move by themselves, such as the free disk.
         assert report.halt is not None
-        assert report.halt.split(",")[0] == message.split(",")[0]
+        assert report.halt.partition(",")[0] == message.partition(",")[0]
         assert report.exit_code == 4
 
 

@@ -205,6 +205,19 @@ def test_uploads_of_a_killed_pass_stay_known(world: World, tmp_path: Path) -> No
         assert [row.intent for row in store.rows() if row.intent] == [other]
 
 
+def test_a_ready_file_waits_for_what_the_plan_left_out(world: World, tmp_path: Path) -> None:
+    there = world.with_settings(ready_file="READY")
+    there.write("run/a", b"1", age_s=100)
+    there.write("run/READY", b"", age_s=100)
+    plan = save(there, tmp_path / "p.plan")
+    there.write("run/late", b"1", age_s=100)
+    report = apply(there, plan)
+    assert set(there.remote()) == {"run/a"}
+    assert report.planned.left == {Reason.READY_LATER: 1}
+    there.run()
+    assert_in_step(there)
+
+
 @pytest.mark.parametrize(
     ("settings_", "words"),
     [

@@ -20,7 +20,7 @@ from ubiops_file_sync.model import (
     RemoteEntry,
     Verb,
 )
-from ubiops_file_sync.store import ListingSort, Spool
+from ubiops_file_sync.store import FolderSet, ListingSort, Spool
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 SIZES = st.integers(0, 2**40)
@@ -190,3 +190,11 @@ def test_a_large_plan_goes_to_disk_and_leaves_nothing_there(tmp_path: Path) -> N
         assert after == (["[]"] if word == "end\n" else [])
         assert process.returncode == (0 if word == "end\n" else -signal.SIGKILL)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_holds_what_was_noted_at_whatever_depth() -> None:
+    with FolderSet() as folders:
+        folders.note("a/b/c")
+        folders.note("a/b/d")
+        assert [folders.holds(name) for name in ("", "a", "a/b")] == [True] * 3
+        assert [folders.holds(name) for name in ("a/b/c", "b", "a/")] == [False] * 3

@@ -9,9 +9,9 @@ from ubiops_file_sync.plan.intents import recognise
 from ubiops_file_sync.plan.merge import (
     Clash,
     KeyOutOfOrder,
+    held_back,
     merged,
     plan_actions,
-    waits_for_ready,
 )
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
     "agreement",
     "decide",
     "explain_decision",
+    "held_back",
     "judge",
     "merged",
     "plan_actions",
     "recognise",
-    "waits_for_ready",
 ]

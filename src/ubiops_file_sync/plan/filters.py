@@ -268,6 +268,10 @@ class Scope:
         """Whether a ready file stands in the folder of `key` or above it."""
         return self._folder(_folder_of(key)).ready
 
+    def is_ready_file(self, key: str) -> bool:
+        """Whether `key` is a ready file itself."""
+        return key.rpartition("/")[2] == self._filters.ready_file
+
     def _folder(self, prefix: str) -> _Folder:
         way = self._way
         while not prefix.startswith(way[-1].prefix):

@@ -120,13 +120,28 @@ def _gated(
     scope: Scope,
     summary: PlanSummary,
 ) -> Iterator[Action | Problem]:
-    """The verdict on a key, except that nothing new goes up from a folder that is not ready."""
+    """The verdict on a key, unless the ready file has a say in it."""
     base = row.base if row is not None else None
     for item in verdict:
-        if isinstance(item, Action) and waits_for_ready(item.verb, item.local, base, scope):
-            summary.left[Reason.NOT_READY] = summary.left.get(Reason.NOT_READY, 0) + 1
-        else:
+        reason = held_back(item, base, scope) if isinstance(item, Action) else None
+        if reason is None:
             yield item
+        else:
+            summary.left[reason] = summary.left.get(reason, 0) + 1
+
+
+def held_back(action: Action, base: BaselineEntry | None, scope: Scope) -> Reason | None:
+    """Why the ready file forbids an action; None: it does not.
+
+    Nothing new goes up from a folder that is not ready, and none gets ready by our doing.
+    """
+    if action.verb is Verb.UPLOAD and action.local is not None:
+        if not _was_in_step(action.local, base) and not scope.is_ready(action.key):
+            return Reason.NOT_READY
+    elif action.reason is Reason.LOST_LOCAL and scope.is_ready_file(action.key):
+        # Whoever removed it is about to change the folder.
+        return Reason.NOT_READY_AGAIN
+    return None
 
 
 @dataclass(slots=True)
@@ -179,13 +194,8 @@ def _verdict(
     yield Action(decision.verb, key, decision.reason, here, there, decision.loser, decision.compare)
 
 
-def waits_for_ready(
-    verb: Verb | None, local: LocalEntry | None, base: BaselineEntry | None, scope: Scope
-) -> bool:
-    """Whether an upload is held back until its folder is ready; only what is new or changed is."""
-    if verb is not Verb.UPLOAD or local is None or (base is not None and local[:3] == base[:3]):
-        return False
-    return not scope.is_ready(local.key)
+def _was_in_step(local: LocalEntry, base: BaselineEntry | None) -> bool:
+    return base is not None and local[:3] == base[:3]
 
 
 def _count_changes(here: LocalEntry | None, base: BaselineEntry, summary: PlanSummary) -> None:

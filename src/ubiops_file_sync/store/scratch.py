@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Self
 
+from ubiops_file_sync import keys
 from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reason, RemoteEntry, Verb
 
 _BLOCK = 1000
@@ -122,6 +123,24 @@ def _action(
     return Action(
         Verb(verb), key, Reason[reason], local, remote, Loser(loser), compare=bool(compare)
     )
+
+
+class FolderSet(_Scratch):
+    """Folders that hold something, at whatever depth."""
+
+    def __init__(self) -> None:
+        super().__init__("CREATE TABLE folder (name TEXT PRIMARY KEY) WITHOUT ROWID, STRICT")
+
+    def note(self, key: str) -> None:
+        """Every folder above `key` holds it."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO folder VALUES (?)", [(name,) for name in keys.parent_chain(key)]
+        )
+
+    def holds(self, folder: str) -> bool:
+        """Whether `folder` (``""``: the root) holds anything that was noted."""
+        found = self._db.execute("SELECT 1 FROM folder WHERE name = ?", (folder,)).fetchone()
+        return found is not None
 
 
 class ListingSort(_Scratch):
