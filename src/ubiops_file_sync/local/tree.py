@@ -28,6 +28,12 @@ from ubiops_file_sync.local.descend import (
     take_after,
 )
 from ubiops_file_sync.local.links import Links
+from ubiops_file_sync.local.names import (
+    folds_case,
+    require_own_folders,
+    require_own_name,
+    stands_under,
+)
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.trash import Trash, trash_place
 from ubiops_file_sync.model import LocalEntry, LocalItem, Symlinks, Unknown
@@ -81,6 +87,7 @@ class LocalTree:
         self._pass_id = pass_id
         # The root itself may be a link: that is the user's own choice of place.
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._case_is_folded: bool | None = None
         self._links = Links.below(root, self._root_fd) if symlinks is Symlinks.FOLLOW else None
 
     def __enter__(self) -> Self:
@@ -122,7 +129,10 @@ class LocalTree:
         """
         try:
             with self._readable(key) as (parent_fd, name):
-                return look(parent_fd, name, key)
+                found = look(parent_fd, name, key)
+                if found is not None and self._folds_case() and not stands_under(parent_fd, name):
+                    return None  # It is another key's.
+                return found
         except FileNotFoundError:
             return None
 
@@ -180,13 +190,12 @@ class LocalTree:
             if expected is not None:
                 _dress_as(fd, parent_fd, name)
             os.fsync(fd)
-            _require(parent_fd, name, key, expected)
+            self._require(parent_fd, name, key, expected)
             if expected is not None:
                 self._link_to_trash(parent_fd, name, key)
                 os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=parent_fd)
             else:
-                taken = "a local file came during the pass; the next one takes it"
-                rename_new(staged.name, tmp_fd, name, parent_fd, taken)
+                _rename_new(staged.name, tmp_fd, name, parent_fd)
         # Read back: a file system may keep times more coarsely than it was told.
         status = os.fstat(fd)
         return local_entry(key, status)
@@ -198,7 +207,7 @@ class LocalTree:
         either, and is not to be fetched in every pass.
         """
         with suppress(FileNotFoundError), self._parent(key, create=False) as (parent_fd, name):
-            _require(parent_fd, name, key, expected)
+            self._require(parent_fd, name, key, expected)
 
     def remove(self, entry: LocalEntry) -> None:
         """Move a file into this pass's trash, if it is still as `entry` tells; else `KeyFailure`.
@@ -332,6 +341,25 @@ class LocalTree:
                 # The name is free for an instant.
                 os.rename(name, trash_name, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
 
+    def _require(self, parent_fd: int, name: str, key: str, expected: LocalEntry | None) -> None:
+        """Raise `KeyFailure` unless just what is expected stands at `key`, and under its name."""
+        if self._folds_case():
+            require_own_folders(self._root_fd, key)
+        try:
+            if look(parent_fd, name, key) == expected:
+                return
+        except KeyFailure:
+            require_own_name(parent_fd, name)
+            raise
+        require_own_name(parent_fd, name)
+        raise KeyFailure("the local file changed during the pass; the next one takes it")
+
+    def _folds_case(self) -> bool:
+        """Whether the root's file system takes upper and lower case for one."""
+        if self._case_is_folded is None:
+            self._case_is_folded = folds_case(self._root_fd)
+        return bool(self._case_is_folded)
+
     def _readable(self, key: str) -> AbstractContextManager[tuple[int, str]]:
         """Where to read `key`: what a link leads to, if links are followed."""
         if self._links is None or key.startswith(keys.CONTROL_DIR + "/"):
@@ -347,10 +375,13 @@ class LocalTree:
         return open_directory(self._root_fd, folder, create=create, mode=mode)
 
 
-def _require(parent_fd: int, name: str, key: str, expected: LocalEntry | None) -> None:
-    """Raise `KeyFailure` unless just what is expected stands under a name."""
-    if look(parent_fd, name, key) != expected:
-        raise KeyFailure("the local file changed during the pass; the next one takes it")
+def _rename_new(old: str, old_fd: int, name: str, parent_fd: int) -> None:
+    try:
+        taken = "a local file came during the pass; the next one takes it"
+        rename_new(old, old_fd, name, parent_fd, taken)
+    except KeyFailure:
+        require_own_name(parent_fd, name)
+        raise
 
 
 def _dress_as(fd: int, parent_fd: int, name: str) -> None:
