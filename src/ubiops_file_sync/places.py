@@ -123,7 +123,7 @@ def existing_root(profile: Profile, pass_id: str) -> LocalTree:
     """The local root as it stands, for those who need no bucket. Raises `SafetyHalt`."""
     _require_utf8_names()
     try:
-        return LocalTree(profile.local_dir, profile.name, pass_id)
+        return LocalTree(profile.local_dir, profile.name, pass_id, symlinks=profile.symlinks)
     except OSError as error:
         raise SafetyHalt(
             f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be read "

@@ -100,6 +100,9 @@ class Executor:
 
     def _download(self, action: Action) -> Outcome:
         remote = _present(action.remote)
+        if not action.compare:
+            # Equal content needs no place to be written to.
+            self.tree.check_place(action.key, action.local)
         with self.tree.staging() as staged:
             fetched = self.bucket.fetch(remote, staged.file, self._same_as(action))
             if fetched.equal:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.keys import CONTROL_DIR, IGNORE_FILE
 from ubiops_file_sync.local.ignore import read_ignore_file
+from ubiops_file_sync.local.links import GOES_ROUND, Links, is_above
 from ubiops_file_sync.model import FolderRules, LocalEntry, LocalItem, Unknown
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,6 +45,8 @@ class Wanted:
     """None: everything, and ignore files are files like any others."""
     ready_file: str | None = None
     """Name of the file that makes a folder ready."""
+    links: Links | None = None
+    """The way through links, to follow them; None: they are not followed."""
 
 
 def scan(root_fd: int) -> Iterator[LocalEntry | Unknown]:
@@ -68,7 +73,7 @@ def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalItem]:
     stack: list[_Children] = [(os.open(".", _DIRECTORY, dir_fd=root_fd), [])]
     hides = _nothing if wanted.filter is None else wanted.filter.hides
     try:
-        stack[0] = _children(stack[0][0], "", wanted)
+        stack[0] = _children(stack[0][0], "", wanted, [])
         while stack:
             fd, children = stack[-1]
             if not children:
@@ -79,7 +84,7 @@ def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalItem]:
             if isinstance(child, str):
                 if hides(child):
                     continue
-                below = _open_below(fd, child, wanted)
+                below = _open_below(stack, child, wanted)
                 if not isinstance(below, Unknown):
                     stack.append(below)
                     continue
@@ -100,17 +105,18 @@ _Children = tuple[int, list["LocalItem | str"]]
 """An open directory and what it holds, last first; a str is the key of a directory plus ``/``."""
 
 
-def _open_below(parent_fd: int, prefix: str, wanted: Wanted) -> _Children | Unknown:
-    name = prefix[:-1].rpartition("/")[2]
+def _open_below(stack: list[_Children], prefix: str, wanted: Wanted) -> _Children | Unknown:
     try:
-        fd = os.open(name, _DIRECTORY, dir_fd=parent_fd)
+        fd = _open_folder(stack, prefix, wanted)
+    except KeyFailure as failure:
+        return Unknown(prefix, str(failure), is_problem=True)
     except FileNotFoundError:
         # Not missing: it may have been moved to where this walk has been already.
         return Unknown(prefix, _VANISHED, is_problem=False)
     except OSError as error:
         return Unknown(prefix, _unreadable(error), is_problem=True)
     try:
-        return _children(fd, prefix, wanted)
+        return _children(fd, prefix, wanted, [above for above, _ in stack])
     except OSError as error:
         os.close(fd)
         return Unknown(prefix, _unreadable(error), is_problem=True)
@@ -119,12 +125,32 @@ def _open_below(parent_fd: int, prefix: str, wanted: Wanted) -> _Children | Unkn
         return Unknown(prefix, f"{failure}; nothing below it was touched", is_problem=True)
 
 
-def _children(fd: int, prefix: str, wanted: Wanted) -> _Children:
+def _open_folder(stack: list[_Children], prefix: str, wanted: Wanted) -> int:
+    parent_fd = stack[-1][0]
+    name = prefix[:-1].rpartition("/")[2]
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent_fd)
+    except OSError as error:
+        if wanted.links is None or error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+            raise
+    with wanted.links.opened(prefix[:-1]) as (real_fd, real_name):
+        fd = os.open(real_name, _DIRECTORY, dir_fd=real_fd)
+    if is_above(os.fstat(fd), (above for above, _ in stack)):
+        # Every circle leads through a folder that the walk is in, so this ends them all.
+        os.close(fd)
+        raise KeyFailure(GOES_ROUND)
+    return fd
+
+
+def _children(fd: int, prefix: str, wanted: Wanted, above: list[int]) -> _Children:
     found: list[LocalItem | str] = []
     has_rules = False
+    follow: _Follow = _leave_link
+    if wanted.links is not None:
+        follow = partial(_look_through, links=wanted.links, open_fds=[*above, fd])
     with os.scandir(fd) as entries:
         for entry in entries:
-            found.extend(_look(entry, prefix))
+            found.extend(_look(entry, prefix, follow))
             has_rules = has_rules or entry.name == IGNORE_FILE
     has_rules = has_rules and wanted.filter is not None
     # Reversed, so that the next one is taken from the end of the list at no cost.
@@ -157,7 +183,11 @@ def _enter(rules: FolderRules, wanted: Wanted) -> None:
         raise KeyFailure(f"{IGNORE_FILE}: {error}; correct or remove that line") from error
 
 
-def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalItem | str]:
+_Follow = Callable[[str], Iterator["LocalItem | str"]]
+"""What is told of a link, by its key."""
+
+
+def _look(entry: os.DirEntry[str], prefix: str, follow: _Follow) -> Iterator[LocalItem | str]:
     key = prefix + entry.name
     if not entry.name.isprintable() and not _is_utf8(entry.name):
         # Under its own name, which no key in the bucket can have: a printable one might be another
@@ -180,11 +210,47 @@ def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalItem | str]:
     if stat.S_ISREG(status.st_mode):
         yield local_entry(key, status)
     elif stat.S_ISLNK(status.st_mode):
-        # It may have been a file or a directory when it was last in step.
-        yield Unknown(key, _SYMLINK, is_problem=False)
-        yield Unknown(key + "/", _SYMLINK, is_problem=False)
+        yield from follow(key) if entry.name != CONTROL_DIR else _leave_link(key)
     else:
         yield Unknown(key, _SPECIAL, is_problem=False)
+
+
+def _leave_link(key: str) -> Iterator[LocalItem | str]:
+    yield from _unknown_link(key, _SYMLINK, is_problem=False)
+
+
+def _look_through(key: str, links: Links, open_fds: list[int]) -> Iterator[LocalItem | str]:
+    """What a link leads to, under the link's own key."""
+    try:
+        status = _status_through(key, links, open_fds)
+    except FileNotFoundError:
+        # Not missing: a folder on the way to it may be a link that leads elsewhere by now.
+        yield from _unknown_link(key, _VANISHED, is_problem=False)
+    except KeyFailure as failure:
+        yield from _unknown_link(key, str(failure), is_problem=True)
+    except OSError as error:
+        yield from _unknown_link(key, _unreadable(error), is_problem=True)
+    else:
+        if stat.S_ISDIR(status.st_mode):
+            yield key + "/"
+        elif stat.S_ISREG(status.st_mode):
+            yield local_entry(key, status)
+        else:
+            yield Unknown(key, _SPECIAL, is_problem=False)
+
+
+def _status_through(key: str, links: Links, open_fds: list[int]) -> os.stat_result:
+    with links.opened(key) as (fd, name):
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    if stat.S_ISDIR(status.st_mode) and is_above(status, open_fds):
+        raise KeyFailure(GOES_ROUND)
+    return status
+
+
+def _unknown_link(key: str, reason: str, *, is_problem: bool) -> Iterator[Unknown]:
+    """It may have been a file or a directory when it was last in step."""
+    yield Unknown(key, reason, is_problem=is_problem)
+    yield Unknown(key + "/", reason, is_problem=False)
 
 
 def local_entry(key: str, status: os.stat_result) -> LocalEntry:

@@ -11,7 +11,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -27,9 +27,16 @@ from ubiops_file_sync.local.descend import (
     rename_new,
     take_after,
 )
+from ubiops_file_sync.local.links import Links
+from ubiops_file_sync.local.names import (
+    folds_case,
+    require_own_folders,
+    require_own_name,
+    stands_under,
+)
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.trash import Trash, trash_place
-from ubiops_file_sync.model import LocalEntry, LocalItem, Unknown
+from ubiops_file_sync.model import LocalEntry, LocalItem, Symlinks, Unknown
 
 _COPY_BYTES = 1 << 20
 
@@ -67,13 +74,21 @@ class LocalTree:
     staged, so that `sweep` can remove those that a killed pass of the same profile left behind.
     """
 
-    def __init__(self, root: Path, owner: str, pass_id: str) -> None:
-        """Open `root`; OSError if it is no directory that can be read."""
+    def __init__(
+        self, root: Path, owner: str, pass_id: str, *, symlinks: Symlinks = Symlinks.SKIP
+    ) -> None:
+        """Open `root`; OSError if it is no directory that can be read.
+
+        Under `Symlinks.FOLLOW` files are found and read through links within the root; they are
+        never written or removed through one.
+        """
         self.root = root
         self._owner = owner
         self._pass_id = pass_id
         # The root itself may be a link: that is the user's own choice of place.
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._case_is_folded: bool | None = None
+        self._links = Links.below(root, self._root_fd) if symlinks is Symlinks.FOLLOW else None
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +111,7 @@ class LocalTree:
         Raises `SafetyHalt` if the ignore file at the root cannot be used.
         """
         try:
-            yield from walk(self._root_fd, wanted)
+            yield from walk(self._root_fd, replace(wanted, links=self._links))
         except KeyFailure as failure:
             raise SafetyHalt(
                 f"profile {self._owner!r}: in `local_dir` {self.root}, {failure}. Nothing was "
@@ -113,8 +128,11 @@ class LocalTree:
         Raises `KeyFailure` if something other than a regular file stands there, or on the way.
         """
         try:
-            with self._parent(key, create=False) as (parent_fd, name):
-                return look(parent_fd, name, key)
+            with self._readable(key) as (parent_fd, name):
+                found = look(parent_fd, name, key)
+                if found is not None and self._folds_case() and not stands_under(parent_fd, name):
+                    return None  # It is another key's.
+                return found
         except FileNotFoundError:
             return None
 
@@ -125,7 +143,7 @@ class LocalTree:
         `KeyFailure` at the beginning or the end of the block if the file is another by then, and
         nothing that was read may be relied upon.
         """
-        with self._parent(entry.key, create=False) as (parent_fd, name):
+        with self._readable(entry.key) as (parent_fd, name):
             if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the file changed before it was read; the next pass takes it")
 
@@ -172,17 +190,24 @@ class LocalTree:
             if expected is not None:
                 _dress_as(fd, parent_fd, name)
             os.fsync(fd)
-            if look(parent_fd, name, key) != expected:
-                raise KeyFailure("the local file changed during the pass; the next one takes it")
+            self._require(parent_fd, name, key, expected)
             if expected is not None:
                 self._link_to_trash(parent_fd, name, key)
                 os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=parent_fd)
             else:
-                taken = "a local file came during the pass; the next one takes it"
-                rename_new(staged.name, tmp_fd, name, parent_fd, taken)
+                _rename_new(staged.name, tmp_fd, name, parent_fd)
         # Read back: a file system may keep times more coarsely than it was told.
         status = os.fstat(fd)
         return local_entry(key, status)
+
+    def check_place(self, key: str, expected: LocalEntry | None) -> None:
+        """Raise `KeyFailure` if `commit` would refuse `key` as things stand.
+
+        Asked before anything is fetched for it: what cannot be written today cannot be tomorrow
+        either, and is not to be fetched in every pass.
+        """
+        with suppress(FileNotFoundError), self._parent(key, create=False) as (parent_fd, name):
+            self._require(parent_fd, name, key, expected)
 
     def remove(self, entry: LocalEntry) -> None:
         """Move a file into this pass's trash, if it is still as `entry` tells; else `KeyFailure`.
@@ -316,6 +341,31 @@ class LocalTree:
                 # The name is free for an instant.
                 os.rename(name, trash_name, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
 
+    def _require(self, parent_fd: int, name: str, key: str, expected: LocalEntry | None) -> None:
+        """Raise `KeyFailure` unless just what is expected stands at `key`, and under its name."""
+        if self._folds_case():
+            require_own_folders(self._root_fd, key)
+        try:
+            if look(parent_fd, name, key) == expected:
+                return
+        except KeyFailure:
+            require_own_name(parent_fd, name)
+            raise
+        require_own_name(parent_fd, name)
+        raise KeyFailure("the local file changed during the pass; the next one takes it")
+
+    def _folds_case(self) -> bool:
+        """Whether the root's file system takes upper and lower case for one."""
+        if self._case_is_folded is None:
+            self._case_is_folded = folds_case(self._root_fd)
+        return bool(self._case_is_folded)
+
+    def _readable(self, key: str) -> AbstractContextManager[tuple[int, str]]:
+        """Where to read `key`: what a link leads to, if links are followed."""
+        if self._links is None or key.startswith(keys.CONTROL_DIR + "/"):
+            return self._parent(key, create=False)
+        return self._links.opened(key)
+
     def _parent(self, key: str, *, create: bool) -> AbstractContextManager[tuple[int, str]]:
         return open_parent(self._root_fd, key, create=create)
 
@@ -323,6 +373,15 @@ class LocalTree:
         self, folder: str, *, create: bool = False, mode: int = 0o777
     ) -> AbstractContextManager[int]:
         return open_directory(self._root_fd, folder, create=create, mode=mode)
+
+
+def _rename_new(old: str, old_fd: int, name: str, parent_fd: int) -> None:
+    try:
+        taken = "a local file came during the pass; the next one takes it"
+        rename_new(old, old_fd, name, parent_fd, taken)
+    except KeyFailure:
+        require_own_name(parent_fd, name)
+        raise
 
 
 def _dress_as(fd: int, parent_fd: int, name: str) -> None:
