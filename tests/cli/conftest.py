@@ -77,6 +77,15 @@ class Shell:
             f"profiles:\n  models:\n{lines}"
         )
 
+    def profiles(self, **places: str) -> None:
+        """Write a configuration of several profiles, each a YAML mapping, with folder `other`."""
+        lines = "".join(f"  {name}: {place}\n" for name, place in places.items())
+        self.config(
+            f"version: 1\napi_host: {self.server.api_host}\nstate_dir: state\n"
+            f"defaults: {{project: demo, settle: 0}}\nprofiles:\n{lines}"
+        )
+        (self.cwd / "other").mkdir()
+
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:

@@ -73,18 +73,9 @@ def test_every_way_to_get_it_wrong(shell: Shell) -> None:
 
 
 def test_a_saved_plan_is_of_one_profile(shell: Shell) -> None:
-    shell.config(
-        f"""
-version: 1
-api_host: {shell.server.api_host}
-state_dir: state
-defaults: {{project: demo, settle: 0}}
-profiles:
-  one: {{local_dir: files, bucket_dir: one}}
-  two: {{local_dir: other, bucket_dir: two}}
-"""
+    shell.profiles(
+        one="{local_dir: files, bucket_dir: one}", two="{local_dir: other, bucket_dir: two}"
     )
-    (shell.cwd / "other").mkdir()
     (shell.cwd / "other" / "a").write_bytes(b"1")
     done = shell("plan", "--save", "x.plan")
     assert done.returncode == 2

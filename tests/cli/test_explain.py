@@ -48,18 +48,9 @@ def test_what_cannot_be_is_explained_too(shell: Shell) -> None:
 
 
 def test_several_profiles_ask_for_one(shell: Shell) -> None:
-    shell.config(
-        f"""
-version: 1
-api_host: {shell.server.api_host}
-state_dir: state
-defaults: {{project: demo, settle: 0}}
-profiles:
-  one: {{local_dir: files, bucket_dir: one}}
-  two: {{local_dir: other, bucket_dir: two}}
-"""
+    shell.profiles(
+        one="{local_dir: files, bucket_dir: one}", two="{local_dir: other, bucket_dir: two}"
     )
-    (shell.cwd / "other").mkdir()
     done = shell("explain", "a.txt")
     assert done.returncode == 2
     assert "one, two" in done.stderr

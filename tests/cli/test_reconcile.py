@@ -48,19 +48,10 @@ def test_environment_variables_alone_are_enough(shell: Shell) -> None:
 
 
 def test_several_profiles_and_one_that_fails(shell: Shell) -> None:
-    shell.config(
-        f"""
-version: 1
-api_host: {shell.server.api_host}
-state_dir: state
-defaults: {{project: demo, settle: 0}}
-profiles:
-  broken: {{local_dir: files, bucket: typo}}
-  works: {{local_dir: other, bucket_dir: w}}
-"""
+    shell.profiles(
+        broken="{local_dir: files, bucket: typo}", works="{local_dir: other, bucket_dir: w}"
     )
     shell.server.put_object("w/a", b"1")
-    (shell.cwd / "other").mkdir()
     done = shell("reconcile")
     assert done.returncode == 3
     assert "no bucket 'typo'" in done.stderr

@@ -89,18 +89,9 @@ def test_names_cannot_play_tricks_on_a_terminal(shell: Shell) -> None:
 
 
 def two_profiles(shell: Shell) -> None:
-    shell.config(
-        f"""
-version: 1
-api_host: {shell.server.api_host}
-state_dir: state
-defaults: {{project: demo, settle: 0}}
-profiles:
-  one: {{local_dir: files, bucket_dir: data}}
-  two: {{local_dir: other, bucket_dir: w}}
-"""
+    shell.profiles(
+        one="{local_dir: files, bucket_dir: data}", two="{local_dir: other, bucket_dir: w}"
     )
-    (shell.cwd / "other").mkdir()
     for place, folder in (("data", shell.files), ("w", shell.cwd / "other")):
         (folder / "a").write_bytes(b"old")
         assert shell("reconcile").returncode == 0
