@@ -178,7 +178,7 @@ class LocalTree:
         it wrote stands in the trash, unless it put a new file under the name by a rename.
         """
         with self._parent(entry.key, create=False) as (parent_fd, name):
-            if _look(parent_fd, name, entry.key) != entry:
+            if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the local file changed during the pass; the next one takes it")
             self._link_to_trash(parent_fd, name, entry.key)
             with suppress(FileNotFoundError):
