@@ -64,7 +64,9 @@ class Explainer:
                     places.state_path(self.state_dir, profile), places.identity(profile)
                 )
             )
-            bucket = stack.enter_context(places.open_bucket(profile, self.env, self.retries))
+            bucket = stack.enter_context(
+                places.open_bucket(profile, self.env, self.retries, self.now_ns)
+            )
             tree = places.open_root(stack, profile, "explain", store)
             refusal = keys.refusal(address.key)
             if refusal is not None:

@@ -110,9 +110,9 @@ def test_the_control_directory_is_never_told_of(root: Path) -> None:
     assert found_keys(root) == [".ubiops-sync2/c", "a"]
 
 
-def test_a_namesake_of_the_control_directory_further_down_is_a_folder_like_any(root: Path) -> None:
-    fill(root, "a/.ubiops-sync/b")
-    assert found_keys(root) == ["a/.ubiops-sync/b"]
+def test_the_control_directory_of_a_root_further_down_is_never_told_of(root: Path) -> None:
+    fill(root, "a/.ubiops-sync/b", "a/c")
+    assert found_keys(root) == ["a/c"]
 
 
 def test_two_hundred_folders_deep(root: Path) -> None:
