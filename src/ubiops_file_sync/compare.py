@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from ubiops_file_sync.bucket import Bucket, BucketFacts
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import RemoteUnreachable
-from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import Action, Deletions, PlanSummary, Problem, RemoteEntry, Verb
-from ubiops_file_sync.plan import Clash, KeyOutOfOrder, Policy, plan_actions
+from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
+from ubiops_file_sync.local import LocalTree, Wanted
+from ubiops_file_sync.model import (
+    Action,
+    Deletions,
+    Direction,
+    LocalItem,
+    PlanSummary,
+    Problem,
+    RemoteEntry,
+    Verb,
+)
+from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, plan_actions
 from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
@@ -34,6 +43,8 @@ class Plan:
     problem_count: int = 0
     notes: list[str] = field(default_factory=list)
     """What a person may want to know of the comparison as a whole."""
+    is_whole: bool = True
+    """It heeds every key, and every upload that an earlier pass began; else only some."""
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +85,7 @@ class Comparison:
     profile: Profile
     now_us: int
     progress: Progress
+    filters: Filters = field(default_factory=Filters)
     _facts: BucketFacts | None = None
     _marker_seen: bool = True
 
@@ -103,15 +115,26 @@ class Comparison:
                 plan.notes.extend(_of_the_clocks(policy))
                 if sort:
                     remote = sorting.enter_context(ListingSort()).sorted(remote)
-                local = iter(()) if self.tree is None else self.tree.scan()
                 for item in plan_actions(
-                    local, remote, self.store.rows(), policy, self.now_us, plan.summary
+                    self._walk(),
+                    remote,
+                    self.store.rows(),
+                    policy,
+                    self.now_us,
+                    plan.summary,
+                    self.filters,
                 ):
                     plan.take(item)
             until_complete.pop_all()
         self._see_marker()
         plan.spool.sum_up(plan.summary)
         return plan
+
+    def _walk(self) -> Iterator[LocalItem]:
+        if self.tree is None:
+            return iter(())
+        # With a scope of its own, since the walk runs ahead of the merge.
+        return self.tree.walk(Wanted(Scope(self.filters), self.filters.ready_file))
 
     def _listing(self, summary: PlanSummary) -> Iterator[RemoteEntry]:
         for page in self.bucket.pages():
@@ -131,7 +154,10 @@ class Comparison:
     def _see_marker(self) -> None:
         """Looked for before and after the scan: a disk may come or go in between."""
         marker = self.profile.marker
-        if marker is not None and self._marker_seen:
+        if marker is None or not self._marker_seen:
+            return
+        self._marker_seen = False
+        with suppress(KeyFailure, OSError):
             self._marker_seen = self.tree is not None and self.tree.look(marker) is not None
 
     def bucket_is_new(self) -> bool:
@@ -165,7 +191,7 @@ class Comparison:
             deletes_local=summary.actions.get(Verb.DELETE_LOCAL, 0),
             deletes_remote=summary.actions.get(Verb.DELETE_REMOTE, 0),
             changed_local=summary.changed_local,
-            changed_remote=summary.changed_remote,
+            writes_to_bucket=profile.direction is not Direction.DOWNLOAD,
             bytes_down=summary.bytes_down,
             free_bytes=None if self.tree is None else self.tree.free_bytes(),
             min_free_bytes=profile.min_free,

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 CONTROL_DIR = ".ubiops-sync"
 """Directory at the root that holds partial downloads and the trash; never synchronised."""
 
+IGNORE_FILE = ".ubiopsignore"
+"""A file of this name rules its directory downwards, as `.gitignore` does for git."""
+
 MAX_PART_BYTES = 255
 """Longest name that Linux file systems store (NAME_MAX)."""
 

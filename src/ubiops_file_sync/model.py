@@ -108,6 +108,21 @@ class Unknown(NamedTuple):
         return key == self.key or (self.key.endswith("/") and key.startswith(self.key))
 
 
+class FolderRules(NamedTuple):
+    """What a local directory says of itself and of all that is below it.
+
+    The walk tells it before anything in the directory. Where it comes out of order, the keys
+    below would be judged without it.
+    """
+
+    key: str
+    """The directory with a slash behind it; empty: the root."""
+    lines: tuple[str, ...]
+    """Its ignore file, line by line; empty: it has none."""
+    ready: bool
+    """Whether the ready file of the profile stands in it."""
+
+
 class Intent(NamedTuple):
     """An upload that was begun but is not yet seen in a listing.
 
@@ -122,6 +137,10 @@ class Intent(NamedTuple):
     """Server clock when the upload was signed."""
     finished_us: int | None
     """Server clock when the storage provider had taken the last byte; None: not known."""
+
+
+LocalItem = LocalEntry | Unknown | FolderRules
+"""What the local walk tells of."""
 
 
 class BaselineRow(NamedTuple):
@@ -182,6 +201,8 @@ class Reason(StrEnum):
     REFRESH = "about to expire in the bucket; `refresh_before` sends it again"
     RECORDED_LATE = "the same on both sides; an earlier pass ended before recording it"
     GONE = "gone from both sides"
+    NOT_READY = "new or changed here, but the ready file is in no folder above it yet"
+    HIDDEN = "hidden by a filter; what is on either side stays as it is"
     IN_STEP = "in step"
     OTHER_DIRECTION = "the profile's direction does not bring it over"
     DESTINATION_NEWER = "the side being written to holds a version that the policy keeps"
@@ -276,7 +297,6 @@ class PlanSummary:
     """Keys that the baseline holds."""
     changed_local: int = 0
     """Keys of the baseline that changed here."""
-    changed_remote: int = 0
     left: dict[Reason, int] = field(default_factory=dict)
     """Keys left as they are, though the sides differ, by reason."""
 

@@ -44,7 +44,8 @@ class Performance:
         """Run every action. Whatever happens, what was done is recorded."""
         self.recorder.take_over(self.plan.problems, self.plan.problem_count)
         self.progress.planned(self.plan.summary)
-        self.store.drop_intents()
+        if self.plan.is_whole:
+            self.store.drop_intents()
         try:
             with Spool() as fresh:
                 self._run_all(fresh)

@@ -16,6 +16,7 @@ from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import ConfigError, SafetyHalt
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import Direction
+from ubiops_file_sync.plan import BadPattern, Filters
 from ubiops_file_sync.store import BaselineStore, Identity
 
 
@@ -45,6 +46,21 @@ def identity(profile: Profile) -> Identity:
         bucket=profile.bucket,
         bucket_dir=profile.bucket_dir,
     )
+
+
+def filters(profile: Profile) -> Filters:
+    """What the profile leaves alone. Raises `ConfigError` for a pattern that cannot be read."""
+    try:
+        return Filters.of(
+            profile.include,
+            profile.exclude,
+            min_size=profile.min_size,
+            max_size=profile.max_size,
+            max_age_s=profile.max_age,
+            ready_file=profile.ready_file,
+        )
+    except BadPattern as error:
+        raise ConfigError(f"profile {profile.name!r}: {error}. Nothing was changed") from error
 
 
 @contextmanager

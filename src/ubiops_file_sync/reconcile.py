@@ -24,11 +24,13 @@ from ubiops_file_sync.errors import SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor
 from ubiops_file_sync.local import LocalTree, Retention
 from ubiops_file_sync.model import Report
+from ubiops_file_sync.narrow import narrowed
 from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.perform import Performance
 from ubiops_file_sync.plan.guards import GUARDS, Halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
+from ubiops_file_sync.saved_plan import SavedPlan
 from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock
 
 ALLOWABLE = (*GUARDS, OTHER_PLACES)
@@ -89,6 +91,17 @@ class Reconciler:
 
     def run(self) -> Report:
         """One pass. Raises `SyncError`; what was done until then is recorded."""
+        return self._pass(saved=None)
+
+    def apply(self, saved: SavedPlan) -> Report:
+        """The part of a pass that was saved as a plan, as far as it still holds.
+
+        Raises `SyncError`: among others `UsageError` if the plan is for other places or rules.
+        """
+        saved.require_same(self._profile, places.identity(self._profile))
+        return self._pass(saved)
+
+    def _pass(self, saved: SavedPlan | None) -> Report:
         began = time.monotonic()
         pass_id = new_pass_id(self._now_ns())
         profile = self._profile
@@ -104,7 +117,7 @@ class Reconciler:
                 )
             )
             tree = places.open_root(stack, profile, pass_id, store)
-            plan = stack.enter_context(self._safe_plan(tree, store, bucket))
+            plan = stack.enter_context(self._safe_plan(tree, store, bucket, saved))
             if tree is None:
                 # Only now that UbiOps has answered: a wrong token leaves no folder behind.
                 tree = places.make_root(stack, profile, pass_id)
@@ -119,17 +132,31 @@ class Reconciler:
             self._tidy_trash(tree, pass_id, recorder)
             return self._report(pass_id, began, bucket, plan, recorder)
 
-    def _safe_plan(self, tree: LocalTree | None, store: BaselineStore, bucket: Bucket) -> Plan:
-        """A complete plan that no guard objects to. Raises `SafetyHalt`."""
+    def _safe_plan(
+        self,
+        tree: LocalTree | None,
+        store: BaselineStore,
+        bucket: Bucket,
+        saved: SavedPlan | None,
+    ) -> Plan:
+        """A complete plan, or what of it was saved, that no guard objects to.
+
+        Raises `SafetyHalt`.
+        """
+
+        def planned(comparison: Comparison) -> Plan:
+            plan = comparison.plan()
+            return plan if saved is None else narrowed(plan, saved, tree)
+
         comparison = self._comparison(tree, store, bucket)
-        plan = comparison.plan()
+        plan = planned(comparison)
         halt = comparison.find_halt(plan, self._profile, self._allow)
         if halt is None and comparison.bucket_is_new():
             # Allowed: what was in step with the old bucket says nothing of this one.
             plan.close()
             store.begin_anew(places.identity(self._profile))
             comparison.remember_bucket()
-            return self._comparison(tree, store, bucket).plan()
+            return planned(self._comparison(tree, store, bucket))
         if halt is not None:
             plan.close()
             raise SafetyHalt(halt.message)
@@ -146,6 +173,7 @@ class Reconciler:
             profile=self._profile,
             now_us=self._now_ns() // 1000,
             progress=self._progress,
+            filters=places.filters(self._profile),
         )
 
     def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:

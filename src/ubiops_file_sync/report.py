@@ -34,7 +34,7 @@ _LOSER = {
     Loser.RENAME: "; the other version is kept beside it",
 }
 
-_URGENCY = (0, 1, 5, 3, 4, 78)
+_URGENCY = (0, 1, 5, 3, 4, 2, 78)
 """Exit codes, from harmless to the one that needs a person."""
 
 

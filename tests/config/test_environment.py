@@ -116,6 +116,17 @@ def test_each_required_variable_is_named_alone(
     assert line.startswith(f"environment variables: {name}: is not set; set it to ")
 
 
+@pytest.mark.parametrize("folder", ["/state", "/", "/state/ubiops-file-sync"])
+def test_a_folder_that_holds_the_state_is_refused(
+    env: dict[str, str], tmp_path: Path, folder: str
+) -> None:
+    env["LOCAL_SYNC_DIR"] = folder
+    [line] = _refusal(env, tmp_path)
+    assert line.startswith(
+        "environment variables: LOCAL_SYNC_DIR: the state folder /state/ubiops-file-sync lies below"
+    )
+
+
 def test_bucket_dir_must_be_set_though_it_may_be_empty(env: dict[str, str], tmp_path: Path) -> None:
     del env["BUCKET_DIR"]
     [line] = _refusal(env, tmp_path)

@@ -68,21 +68,33 @@ def test_defaults_hold_for_every_profile_that_does_not_say_otherwise(
     assert (profiles["ape"].project, profiles["ape"].workers) == ("own", 2)
 
 
-def test_merge_keys_and_aliases_work(write_config: WriteConfig) -> None:
+def test_merge_keys_work(write_config: WriteConfig) -> None:
     profiles = (
         write_config(
             "profiles:\n"
             "  one: &one {local_dir: /one, project: p, workers: 3}\n"
-            "  two: {<<: *one, local_dir: /two}\n"
-            "  three: {local_dir: /three, <<: [{workers: 5}, *one]}\n"
-            "  four: *one\n"
+            "  two: {<<: *one, local_dir: /two, project: q}\n"
+            "  three: {local_dir: /three, bucket: b, <<: [{workers: 5}, *one]}\n"
         )
         .load()
         .profiles
     )
     assert (profiles["two"].local_dir, profiles["two"].workers) == (Path("/two"), 3)
     assert (profiles["three"].local_dir, profiles["three"].workers) == (Path("/three"), 5)
-    assert (profiles["four"].name, profiles["four"].project) == ("four", "p")
+    assert (profiles["three"].name, profiles["three"].project) == ("three", "p")
+
+
+def test_an_alias_stands_for_a_whole_section(write_config: WriteConfig) -> None:
+    profiles = (
+        write_config(
+            "profiles:\n"
+            "  one: {local_dir: /one, project: p, trash: &kept {keep_days: 3}}\n"
+            "  two: {local_dir: /two, project: q, trash: *kept}\n"
+        )
+        .load()
+        .profiles
+    )
+    assert [profile.trash.keep_days for profile in profiles.values()] == [3, 3]
 
 
 def test_paths_are_relative_to_the_file_and_tilde_is_home(write_config: WriteConfig) -> None:
@@ -90,7 +102,7 @@ def test_paths_are_relative_to_the_file_and_tilde_is_home(write_config: WriteCon
         "state_dir: state\ntoken_file: secrets/token\n"
         "profiles:\n"
         "  here: {local_dir: data, project: p}\n"
-        "  home: {local_dir: ~/data, project: p}\n"
+        "  home: {local_dir: ~/data, project: q}\n"
     )
     settings = file.load()
     folder = file.path.parent
@@ -189,7 +201,7 @@ def test_an_unencrypted_address_elsewhere_is_warned_about_once(write_config: Wri
         "api_host: http://10.0.0.7\n"
         "profiles:\n"
         "  a: {local_dir: /a, project: p}\n"
-        "  b: {local_dir: /b, project: p}\n"
+        "  b: {local_dir: /b, project: q}\n"
         "  c: {local_dir: /c, project: p, api_host: http://localhost:80}\n"
     ).load()
     [warning] = settings.warnings
@@ -210,6 +222,52 @@ def test_the_nearest_api_host_wins(write_config: WriteConfig) -> None:
     )
     assert profiles["a"].api_host == "https://mid.example.com/v2.1"
     assert profiles["b"].api_host == "https://own.example.com/v2.1"
+
+
+HOST = {"UBIOPS_API_HOST": "ubiops.example.com"}
+
+
+def test_a_file_that_names_no_host_takes_that_of_the_variable(write_config: WriteConfig) -> None:
+    models = write_config(MINIMAL).load(HOST).profiles["models"]
+    assert models.api_host == "https://ubiops.example.com/v2.1"
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_a_host_variable_without_a_value_is_none(write_config: WriteConfig, value: str) -> None:
+    models = write_config(MINIMAL).load({"UBIOPS_API_HOST": value}).profiles["models"]
+    assert models.api_host == "https://api.ubiops.com/v2.1"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"api_host: https://own.example.com\n{MINIMAL}",
+        f"defaults: {{api_host: https://own.example.com}}\n{MINIMAL}",
+        f"{MINIMAL}    api_host: https://own.example.com\n",
+    ],
+)
+def test_a_host_in_the_file_goes_before_the_variable(
+    write_config: WriteConfig, content: str
+) -> None:
+    models = write_config(content).load(HOST).profiles["models"]
+    assert models.api_host == "https://own.example.com/v2.1"
+
+
+def test_a_host_variable_that_is_no_address_is_named_and_not_quoted(
+    write_config: WriteConfig,
+) -> None:
+    env = {"UBIOPS_API_HOST": "https://user:hunter2@example.com"}
+    [line] = write_config(MINIMAL).refusal(env)
+    assert line.startswith("FILE: api_host: the variable UBIOPS_API_HOST holds a user name or pass")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("head", ["api_host: a.example.com", "defaults: {api_host: a.example.com}"])
+def test_a_host_variable_that_nobody_asks_is_not_complained_of(
+    write_config: WriteConfig, head: str
+) -> None:
+    settings = write_config(f"{head}\n{MINIMAL}").load({"UBIOPS_API_HOST": "ftp://nowhere"})
+    assert settings.profiles["models"].api_host == "https://a.example.com/v2.1"
 
 
 @pytest.mark.parametrize("zone", ["Europe/Amsterdam", "UTC"])
@@ -257,16 +315,6 @@ def test_other_schedules_are_refused(write_config: WriteConfig, written: str, re
     [line] = write_config(f"{MINIMAL}    schedule: {written}\n").refusal()
     assert line.startswith("FILE:5: ")
     assert reason in line
-
-
-@pytest.mark.parametrize("value", ["to_bucket", "to_local", "both"])
-def test_deletions_are_refused_until_the_engine_carries_them(
-    write_config: WriteConfig, value: str
-) -> None:
-    [line] = write_config(f"{MINIMAL}    deletions: {value}\n").refusal()
-    assert line == (
-        "FILE:5: profiles.models.deletions: this version does not delete anything; leave it 'none'"
-    )
 
 
 @pytest.mark.parametrize("name", ["a", "2024", "no", "on", "my.profile_1-x", "null", "a" * 64])

@@ -88,12 +88,11 @@ def test_what_could_not_stand_in_a_header_is_refused_unseen(
 def test_the_nearest_token_setting_wins_whatever_its_kind(write_config: WriteConfig) -> None:
     file = write_config(
         "token: top\n"
-        "defaults: {project: p}\n"
         "profiles:\n"
-        "  top: {local_dir: /a}\n"
-        "  variable: {local_dir: /b, token_env: MINE}\n"
-        "  file: {local_dir: /c, token_file: mine}\n"
-        "  literal: {local_dir: /d, token: own}\n"
+        "  top: {local_dir: /a, project: p}\n"
+        "  variable: {local_dir: /b, project: q, token_env: MINE}\n"
+        "  file: {local_dir: /c, project: r, token_file: mine}\n"
+        "  literal: {local_dir: /d, project: s, token: own}\n"
     )
     file.path.with_name("mine").write_text("from-file\n")
     profiles = file.load().profiles
@@ -201,6 +200,11 @@ MISTYPED = [
     "defaults: {workers: SECRET, direction: SECRET, settle: SECRET, schedule: SECRET}",
     "defaults: {conflict: SECRET, deletions: SECRET, bucket: a/SECRET, bucket_dir: ../SECRET}",
     "defaults: {name: SECRET}",
+    "defaults: {max_delete: SECRET, expired: SECRET, refresh_before: SECRET, trash: SECRET}",
+    "defaults: {trash: {SECRET: 1, keep_days: SECRET, max_size: SECRET}, symlinks: SECRET}",
+    "defaults: {include: SECRET, exclude: ['[z-a]SECRET'], max_age: SECRET, max_size: SECRET}",
+    "defaults: {ready_file: a/SECRET, marker: ../SECRET, min_free: SECRET, max_skew: SECRET}",
+    "state_dir: /srv/models/SECRET",
     "defaults: {<<: SECRET}",
     "token: ${X:-SECRET SECRET}",
     "token: ${SECRET SECRET}",
@@ -223,6 +227,18 @@ def test_a_token_as_a_profile_name_is_masked_in_messages(
 ) -> None:
     lines = write_config(f"profiles: {{{name}: {{}}}}").refusal()
     assert lines[0] == ("FILE:1: profiles.?.local_dir: is missing; add it here or under defaults")
+
+
+@pytest.mark.parametrize("name", [SECRET, SECRET[1:]])
+def test_a_token_as_the_name_of_an_overlapping_profile_is_masked(
+    write_config: WriteConfig, name: str
+) -> None:
+    profile = "{local_dir: /a, project: p}"
+    lines = write_config(
+        f"state_dir: /a/state\nprofiles:\n  {name}: {profile}\n  x: {profile}\n"
+    ).refusal()
+    assert len(lines) == 4
+    assert name not in "".join(lines)
 
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.just(SECRET)

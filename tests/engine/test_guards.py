@@ -41,7 +41,9 @@ def assert_halts(world: World, guard: str, *words: str) -> None:
     after = snapshot(world.root, world.state_dir), world.server.objects()
     assert ({**after[0], lock: None}, after[1]) == ({**before[0], lock: None}, before[1])
     with world.reconciler.plan() as (_, report):
-        assert report.halt == message
+        # All but figures that move by themselves, such as the free disk.
+        assert report.halt is not None
+        assert report.halt.split(",")[0] == message.split(",")[0]
         assert report.exit_code == 4
 
 
@@ -117,11 +119,14 @@ def test_everything_changed_at_once(world: World) -> None:
     assert_in_step(world)
 
 
-def test_everything_changed_in_the_bucket(world: World) -> None:
+def test_everything_changed_in_the_bucket_is_no_halt_since_the_trash_keeps_it(
+    world: World,
+) -> None:
     world = in_step(world)
     for n in range(30):
-        world.put(f"f{n:02}", b"encrypted by somebody")
-    assert_halts(world, "everything-changed", "in the bucket")
+        world.put(f"f{n:02}", b"a new release of the data set")
+    assert world.run().problem_count == 0
+    assert len(world.trash()) == 30
 
 
 def test_too_little_free_disk(world: World) -> None:

@@ -46,7 +46,7 @@ def test_a_plan_foretells_the_api_calls_of_a_pass(world: World) -> None:
     world.put("conflict", b"older one", age_s=100)
     with world.reconciler.plan() as (_, report):
         foretold = report.planned.api_calls
-    assert sum(world.run().api_calls.values()) == foretold == 1 + 5 + 5 + 2 + 1
+    assert sum(world.run().api_calls.values()) == foretold == 1 + 5 + 5 + 3 + 1
 
 
 def test_a_single_upload_to_a_big_bucket_is_confirmed_by_one_get(world: World) -> None:

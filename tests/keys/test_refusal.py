@@ -40,6 +40,7 @@ DANGEROUS = [
     pytest.param("/".join(["d" * 204] * 5) + "e", "1024 bytes", id="a key too long by a byte"),
     pytest.param(".ubiops-sync", "own files", id="the control directory"),
     pytest.param(".ubiops-sync/trash/1/a", "own files", id="something in the control directory"),
+    pytest.param("a/.ubiops-sync/b", "own files", id="the control directory of a root below"),
 ]
 
 
@@ -70,7 +71,6 @@ HARMLESS = [
     pytest.param("€" * 85, id="the longest name in bytes"),
     pytest.param("/".join(["d" * 204] * 5), id="the longest key"),
     pytest.param(".ubiops-sync2", id="a neighbour of the control directory"),
-    pytest.param("a/.ubiops-sync/b", id="a namesake of the control directory below"),
 ]
 
 

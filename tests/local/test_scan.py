@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from keys.strategies import unhurried
 from local.folders import as_nobody, contents, open_files
 from ubiops_file_sync.local import LocalTree, scan
-from ubiops_file_sync.model import LocalEntry, Unknown
+from ubiops_file_sync.model import LocalEntry, LocalItem, Unknown
 
 
-def walked(root: Path) -> list[LocalEntry | Unknown]:
+def walked(root: Path) -> list[LocalItem]:
     with _opened(root) as fd:
         return list(scan(fd))
 
@@ -316,7 +316,7 @@ def test_a_walk_that_is_left_off_leaves_nothing_open(root: Path) -> None:
     assert open_files() == before
 
 
-def walk_of(root: Path) -> Generator[LocalEntry | Unknown, None, None]:
+def walk_of(root: Path) -> Generator[LocalItem, None, None]:
     with _opened(root) as fd:
         yield from scan(fd)
 

@@ -9,13 +9,12 @@ from plan.sides import NOW_US
 from ubiops_file_sync.model import (
     Action,
     BaselineRow,
-    LocalEntry,
+    LocalItem,
     PlanSummary,
     Problem,
     RemoteEntry,
-    Unknown,
 )
-from ubiops_file_sync.plan import Clash, Policy, plan_actions
+from ubiops_file_sync.plan import Clash, Filters, Policy, plan_actions
 
 
 @dataclass
@@ -32,10 +31,11 @@ class Planned:
 
 
 def plan(
-    local: Iterable[LocalEntry | Unknown] = (),
+    local: Iterable[LocalItem] = (),
     remote: Iterable[RemoteEntry] = (),
     rows: Iterable[BaselineRow] = (),
     policy: Policy | None = None,
+    filters: Filters | None = None,
 ) -> Planned:
     planned = Planned()
     for item in plan_actions(
@@ -45,6 +45,7 @@ def plan(
         policy or Policy(),
         NOW_US,
         planned.summary,
+        filters or Filters(),
     ):
         if isinstance(item, Action):
             assert item.key not in planned.actions, "two actions on one key"

@@ -23,10 +23,12 @@ from ubiops_file_sync.model import (
     Verb,
 )
 from ubiops_file_sync.plan import Policy, recognise
-from ubiops_file_sync.plan.intents import CLOCK_TOLERANCE_US
+from ubiops_file_sync.plan.intents import CLOCK_TOLERANCE_US, DATE_STEP_US
 
 BEGAN_US = NOW_US - 60 * SECOND_US
 ENDED_US = BEGAN_US + 10 * SECOND_US
+LATEST_US = ENDED_US + DATE_STEP_US + CLOCK_TOLERANCE_US
+"""A `Date` of `ENDED_US` was written within the second that begins there."""
 SENT = local(BEGAN_US - 30 * SECOND_US, 20)
 """What was sent."""
 EDITED_SINCE = local(ENDED_US + 20 * SECOND_US, 21)
@@ -47,8 +49,8 @@ MOMENTS = [
     pytest.param(BEGAN_US - CLOCK_TOLERANCE_US, True, id="as early as clocks may differ"),
     pytest.param(BEGAN_US, True, id="as we began"),
     pytest.param(ENDED_US, True, id="as we ended"),
-    pytest.param(ENDED_US + CLOCK_TOLERANCE_US, True, id="as late as clocks may differ"),
-    pytest.param(ENDED_US + CLOCK_TOLERANCE_US + 1, False, id="stored after we ended"),
+    pytest.param(LATEST_US, True, id="as late as clocks may differ"),
+    pytest.param(LATEST_US + 1, False, id="stored after we ended"),
 ]
 
 

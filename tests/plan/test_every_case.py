@@ -107,7 +107,7 @@ def _cases() -> Iterator[Case]:
     locals_ = [None, *(local(time, size) for time in TIMES_US for size in SIZES)]
     remotes = [None, *(remote(time, size) for time in TIMES_US for size in SIZES)]
     policies = [
-        Policy(direction, conflict, skew)
+        Policy(direction, conflict, skew_us=skew, max_skew_us=HOUR_US)
         for direction in Direction
         for conflict in ConflictPolicy
         for skew in SKEWS_US

@@ -321,7 +321,21 @@ SKEWS = [
 @pytest.mark.parametrize(("skew_us", "expected"), SKEWS)
 def test_newer_is_told_after_the_clocks_are_put_right(skew_us: int, expected: str) -> None:
     mine, theirs = local(NOW_US, 11), remote(NOW_US - HOUR_US, 12)
-    assert words(decide(mine, theirs, None, Policy(skew_us=skew_us), NOW_US)) == expected
+    policy = Policy(skew_us=skew_us, max_skew_us=HOUR_US)
+    assert words(decide(mine, theirs, None, policy, NOW_US)) == expected
+
+
+@pytest.mark.parametrize("skew_us", [HOUR_US + 1, -HOUR_US - 1])
+def test_clocks_too_far_apart_to_tell_the_newer_version_keep_both(skew_us: int) -> None:
+    mine, theirs = local(NOW_US, 11), remote(NOW_US - HOUR_US, 12)
+    for conflict, loser in (
+        (NEWER, Loser.RENAME),
+        (BOTH, Loser.RENAME),
+        (LOCAL, Loser.TRASH),
+        (REMOTE, Loser.TRASH),
+    ):
+        policy = Policy(conflict=conflict, skew_us=skew_us, max_skew_us=HOUR_US)
+        assert decide(mine, theirs, None, policy, NOW_US).loser is loser
 
 
 def test_a_download_is_recognised_whatever_the_clocks_say() -> None:

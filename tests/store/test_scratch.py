@@ -82,13 +82,17 @@ def calls_of(action: Action) -> int:
     if action.verb is Verb.UPLOAD:
         calls += 1  # send it
         if action.remote is not None and (action.compare or action.loser is not Loser.NONE):
-            calls += 1  # fetch what is overwritten
+            calls += 2  # fetch what is overwritten, and look whether it still is the same
         if action.loser is Loser.RENAME:
             calls += 2  # look whether its new name is free, and send it there
     if action.verb is Verb.DOWNLOAD:
         calls += 1  # fetch it
         if action.loser is Loser.RENAME:
             calls += 1  # send the local version under its new name
+    if action.verb is Verb.DELETE_REMOTE:
+        calls += 3  # fetch it into the trash, look whether it still is the same, delete it
+    if action.verb is Verb.DELETE_LOCAL:
+        calls += 1  # look whether it is still gone
     return calls
 
 
@@ -116,7 +120,8 @@ def test_the_totals_of_a_plan_are_those_of_its_actions(some: list[Action]) -> No
     sizes = {
         verb: sum(action.size_bytes for action in some if action.verb is verb) for verb in Verb
     }
-    assert (summary.bytes_up, summary.bytes_down) == (sizes[Verb.UPLOAD], sizes[Verb.DOWNLOAD])
+    down = sizes[Verb.DOWNLOAD] + sizes[Verb.DELETE_REMOTE]
+    assert (summary.bytes_up, summary.bytes_down) == (sizes[Verb.UPLOAD], down)
     assert summary.transfer_calls == sum(map(calls_of, some))
 
 

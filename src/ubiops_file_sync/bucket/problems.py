@@ -36,6 +36,10 @@ _FORBIDDEN = {
         "may not list the bucket (a restricted reader?). A profile needs at least the role "
         "files-reader on it"
     ),
+    "bucket": (
+        "may not see the bucket's own details, whose ttl tells an expiry from a deletion. Let its "
+        "role include buckets.get, or set `deletions: none` and `expired: reupload`"
+    ),
     "upload": (
         "may not write to the bucket. Give it the role files-writer, or set "
         "`direction: download` in the profile"

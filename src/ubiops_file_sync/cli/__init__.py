@@ -16,7 +16,7 @@ import click
 from ubiops_file_sync import __version__
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.output import bug_words, silence
-from ubiops_file_sync.cli.passes import plan, reconcile
+from ubiops_file_sync.cli.passes import apply, plan, reconcile
 from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
 from ubiops_file_sync.cli.trash import trash
@@ -55,7 +55,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (reconcile, plan, explain, trash, restore, undo, serve_bucket, demo):
+for _command in (reconcile, plan, apply, explain, trash, restore, undo, serve_bucket, demo):
     cli.add_command(_command)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.turns import settings_of
 
 if TYPE_CHECKING:
     from ubiops_file_sync.explain import Explanation
@@ -37,12 +38,9 @@ def explain(config: Path | None, key: str, *, name: str | None, as_json: bool) -
     ubiops-file://BUCKET/FULL/KEY. Changes nothing, and asks the bucket once or twice.
     """
     from ubiops_file_sync.addresses import find_address
-    from ubiops_file_sync.config import load_settings
     from ubiops_file_sync.explain import Explainer
 
-    settings = load_settings(config)
-    for warning in settings.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    settings = settings_of(config)
     profiles = settings.select(() if name is None else (name,))
     address = find_address(key, profiles, Path.cwd())
     told = Explainer(settings.state_dir, os.environ).explain(address)

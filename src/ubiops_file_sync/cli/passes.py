@@ -1,17 +1,24 @@
-"""`reconcile` and `plan`: passes over profiles, done or only shown."""
+"""`reconcile`, `plan` and `apply`: passes over profiles, done or only shown."""
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ubiops_file_sync.cli.output import bug_words, say
-from ubiops_file_sync.errors import SyncError
+from ubiops_file_sync.cli import turns
+from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from ubiops_file_sync.compare import Plan
+    from ubiops_file_sync.config import Profile
+    from ubiops_file_sync.model import Report
+    from ubiops_file_sync.saved_plan import SavedPlan
 
 EXIT_SOMETHING_TO_DO = 10
 
@@ -45,7 +52,42 @@ def reconcile(
     as_json: bool,
 ) -> None:
     """Bring PROFILES (default: all) in step: one pass over each."""
-    _each_profile(config, profiles, allow, as_json=as_json, dry_run=dry_run)
+    settings = turns.settings_of(config)
+
+    def turn(profile: Profile) -> dict[str, Any]:
+        mine = _Turn(profile, settings.state_dir, allow, as_json=as_json)
+        return mine.planned() if dry_run else mine.reconciled()
+
+    documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
+    _finish(documents, as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ubiops-file-sync plan models --save models.plan
+  ubiops-file-sync apply models.plan
+"""
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_ALLOW
+@click.pass_obj
+def apply(config: Path | None, file: Path, *, allow: tuple[str, ...], as_json: bool) -> None:
+    """Do what 'plan --save FILE' wrote down, and nothing else.
+
+    What changed since is left alone, file by file, and reported. Both sides are compared anew.
+    """
+    from ubiops_file_sync.saved_plan import load_plan
+
+    settings = turns.settings_of(config)
+    with load_plan(file) as saved:
+
+        def turn(profile: Profile) -> dict[str, Any]:
+            return _Turn(profile, settings.state_dir, allow, as_json=as_json).applied(saved)
+
+        documents = turns.take_turns(settings.select((saved.profile,)), turn, as_json=as_json)
+    _finish(documents, as_json=as_json)
 
 
 @click.command(
@@ -53,11 +95,19 @@ def reconcile(
 Examples:
   ubiops-file-sync plan
   ubiops-file-sync plan models --detailed-exitcode
+  ubiops-file-sync plan models --save models.plan
 """
 )
 @click.argument("profiles", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to do.")
+@click.option(
+    "--save",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the plan to FILE, for 'apply'. Nothing is overwritten without --force.",
+)
+@click.option("--force", is_flag=True, help="With --save: overwrite FILE.")
 @_ALLOW
 @click.pass_obj
 def plan(
@@ -67,63 +117,45 @@ def plan(
     allow: tuple[str, ...],
     as_json: bool,
     detailed_exitcode: bool,
+    save: Path | None,
+    force: bool,
 ) -> None:
     """Show what a pass over PROFILES (default: all) would do, and why. Changes nothing."""
-    _each_profile(
-        config, profiles, allow, as_json=as_json, dry_run=True, detailed_exitcode=detailed_exitcode
-    )
+    settings = turns.settings_of(config)
+    selected = settings.select(profiles)
+    if save is not None:
+        _require_one(selected, save, force=force)
+
+    def turn(profile: Profile) -> dict[str, Any]:
+        mine = _Turn(profile, settings.state_dir, allow, as_json=as_json)
+        return mine.planned(save, force=force)
+
+    documents = turns.take_turns(selected, turn, as_json=as_json)
+    _finish(documents, as_json=as_json, detailed=detailed_exitcode)
 
 
-def _each_profile(
-    config: Path | None,
-    names: tuple[str, ...],
-    allow: tuple[str, ...],
-    *,
-    as_json: bool,
-    dry_run: bool,
-    detailed_exitcode: bool = False,
-) -> None:
-    """Run or plan each profile; one that fails does not keep the others from their turn."""
-    from ubiops_file_sync import report
-    from ubiops_file_sync.config import load_settings
+def _require_one(profiles: list[Profile], save: Path, *, force: bool) -> None:
+    """A saved plan is of one profile, and stands where nothing else does."""
+    from ubiops_file_sync.saved_plan import require_free
 
-    settings = load_settings(config)
-    for warning in settings.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    documents: list[dict[str, Any]] = []
-    codes: list[int] = []
-    something_to_do = False
-    for profile in settings.select(names):
-        try:
-            turn = _Turn(profile, settings.state_dir, allow, as_json=as_json)
-            document = turn.planned() if dry_run else turn.reconciled()
-            something_to_do = something_to_do or bool(document["planned"])
-        except SyncError as error:
-            document = _failed(profile.name, str(error), error.exit_code, as_json=as_json)
-        except Exception as error:  # noqa: BLE001  a bug, and the next profile has its turn
-            document = _failed(profile.name, bug_words(error), 1, as_json=as_json)
-        documents.append(document)
-        codes.append(document["exit_code"])
-    code = report.worst_exit_code(codes)
-    if detailed_exitcode and code == 0 and something_to_do:
+    if len(profiles) != 1:
+        names = ", ".join(profile.name for profile in profiles)
+        raise UsageError(f"--save takes the plan of one profile; name one of {names}")
+    require_free(save, profiles[0], force=force)
+
+
+def _finish(documents: list[dict[str, Any]], *, as_json: bool, detailed: bool = False) -> None:
+    code = turns.worst_of(documents)
+    if detailed and code == 0 and any(document["planned"] for document in documents):
         code = EXIT_SOMETHING_TO_DO
-    if as_json:
-        document = {"version": report.JSON_VERSION, "exit_code": code, "profiles": documents}
-        say(json.dumps(document, indent=2))
-    sys.exit(code)
-
-
-def _failed(profile: str, message: str, exit_code: int, *, as_json: bool) -> dict[str, Any]:
-    if not as_json:
-        click.echo(f"error: {message}", err=True)
-    return {"profile": profile, "error": message, "exit_code": exit_code}
+    turns.end(documents, code, as_json=as_json)
 
 
 class _Turn:
     """One profile's turn: run it, and say how it went unless JSON was asked for."""
 
     def __init__(
-        self, profile: Any, state_dir: Path, allow: tuple[str, ...], *, as_json: bool
+        self, profile: Profile, state_dir: Path, allow: tuple[str, ...], *, as_json: bool
     ) -> None:
         from ubiops_file_sync.reconcile import Reconciler
         from ubiops_file_sync.terminal import progress_for
@@ -135,20 +167,29 @@ class _Turn:
         )
 
     def reconciled(self) -> dict[str, Any]:
+        return self._told(self._reconciler.run())
+
+    def applied(self, saved: SavedPlan) -> dict[str, Any]:
+        return self._told(self._reconciler.apply(saved))
+
+    def _told(self, done: Report) -> dict[str, Any]:
         from ubiops_file_sync import report
 
-        done = self._reconciler.run()
         if not self._as_json:
             for line in report.report_lines(done):
                 say(line)
         return report.report_json(done)
 
-    def planned(self) -> dict[str, Any]:
+    def planned(self, save: Path | None = None, *, force: bool = False) -> dict[str, Any]:
+        """What a pass would do; saved as `save`, if that is given."""
         from ubiops_file_sync import report
 
         profile = self._profile
         with self._reconciler.plan() as (found, told):
             document = report.report_json(told)
+            if save is not None:
+                self._save(found, save, force=force)
+                document["saved"] = str(save)
             if self._as_json:
                 document["actions"] = [report.action_json(a) for a in found.spool.actions()]
                 return document
@@ -160,4 +201,13 @@ class _Turn:
                 say(line)
             for line in report.plan_lines(told):
                 say(line)
+            if save is not None:
+                say(f"  saved; to do just this: ubiops-file-sync apply {shlex.quote(str(save))}")
         return document
+
+    def _save(self, found: Plan, save: Path, *, force: bool) -> None:
+        from ubiops_file_sync.places import identity
+        from ubiops_file_sync.saved_plan import save_plan
+
+        profile, counts = self._profile, found.summary.actions
+        save_plan(save, profile, identity(profile), found.spool.actions(), counts, force=force)

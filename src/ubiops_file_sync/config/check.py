@@ -67,7 +67,9 @@ class FileCheck:
         head = self._check_top(top)
         # On its own, so that each mistake in it is told once and at its own line.
         self._check_profile(defaults, {}, ("defaults",))
-        shared = self._usual_host(env) | {name: top[name] for name in _INHERITED if name in top}
+        shared = {name: top[name] for name in _INHERITED if name in top}
+        if "api_host" not in shared | defaults:
+            shared |= self._usual_host(env)
         inherited = _inherit(shared, defaults)
         profiles = {
             name: self._check_profile(values, inherited, ("profiles", name), name)
@@ -78,10 +80,10 @@ class FileCheck:
         checked = {name: profile for name, profile in profiles.items() if profile is not None}
         for name, message in overlaps(checked):
             self._fault(("profiles", name), message)
-        state_dir = (head and head.state_dir) or default_state_dir(env)
+        state_dir = None if head is None else head.state_dir or default_state_dir(env)
         for message in exposed(checked, self._private(state_dir, checked)):
             self._fault((), message)
-        if self._faults or head is None:
+        if self._faults or head is None or state_dir is None:
             raise config_error(str(self._path), self._faults)
         return Settings(
             state_dir=state_dir,
@@ -92,7 +94,7 @@ class FileCheck:
         )
 
     def _usual_host(self, env: Mapping[str, str]) -> _Values:
-        """`$UBIOPS_API_HOST`, where the file names no host.
+        """`$UBIOPS_API_HOST`, for a file that names no host for all of its profiles.
 
         Else the token of a private installation, set up by variables, would go to the public one.
         """
@@ -105,14 +107,14 @@ class FileCheck:
             self._fault(("api_host",), f"the variable {HOST_VARIABLE} {error}")
             return {}
 
-    def _private(self, state_dir: Path, profiles: Mapping[str, Profile]) -> dict[str, Path]:
+    def _private(self, state_dir: Path | None, profiles: Mapping[str, Profile]) -> dict[Path, str]:
         """What must not get into a bucket: the state, token files, and a file with a token."""
-        private = {"state folder": state_dir}
-        if any(path[-1] == "token" for path in self._document.lines if path):
-            private["configuration with its token"] = self._path
+        private = {} if state_dir is None else {state_dir: "state folder"}
+        if any(self._literal_tokens()):
+            private[self._path] = "configuration with its token"
         for profile in profiles.values():
             if profile.token_file is not None:
-                private[f"token file of profile {profile.name!r}"] = profile.token_file
+                private[profile.token_file] = "token file"
         return private
 
     def _fault(self, path: KeyPath, message: str) -> None:
@@ -193,17 +195,22 @@ class FileCheck:
                 inner = _INNER.get(key) if len(complaint["loc"]) > 1 else None
                 self._fault(place, _in_words(complaint, place[-1], inner or known))
 
-    def _token_warnings(self) -> Iterator[str]:
-        if self._is_private:
-            return
+    def _literal_tokens(self) -> Iterator[KeyPath]:
+        """Where the file itself holds a token, and does not just name a variable."""
         for path in self._document.lines:
             is_profile = path[:1] == ("profiles",) and len(path) == 3
             is_token = path[-1] == "token" and (is_profile or path in _SHARED_TOKENS)
             if is_token and path not in self._document.references:
-                yield (
-                    f"{self._path}:{self._document.line(path)}: {show_path(path)}: other users may "
-                    "read this file and the token in it; run 'chmod 600' on it, or use token_file"
-                )
+                yield path
+
+    def _token_warnings(self) -> Iterator[str]:
+        if self._is_private:
+            return
+        for path in self._literal_tokens():
+            yield (
+                f"{self._path}:{self._document.line(path)}: {show_path(path)}: other users may "
+                "read this file and the token in it; run 'chmod 600' on it, or use token_file"
+            )
 
 
 def _inherit(above: _Values, own: _Values) -> _Values:
@@ -265,6 +272,9 @@ def _unknown_setting(key: str, known: tuple[str, ...]) -> str:
         return "is a setting of profiles; move it under defaults or a profile"
     if key in _TOP_SETTINGS:
         return "is a setting of the whole file; move it to the left margin"
+    for outer, inner in _INNER.items():
+        if key in inner:
+            return f"is a setting of {outer}; move it below '{outer}:'"
     if close is not None:
         return f"is no setting; did you mean {close}?"
     return f"is no setting; use one of {', '.join(known)}"

@@ -17,6 +17,7 @@ from ubiops_file_sync.config.models import (
     Settings,
     default_state_dir,
 )
+from ubiops_file_sync.config.overlap import exposed
 from ubiops_file_sync.model import ConflictPolicy
 
 SOURCE = "environment variables"
@@ -73,7 +74,8 @@ def environment_settings(env: Mapping[str, str], cwd: Path) -> Settings:
     """Settings with the one profile `default`; a relative folder is below `cwd`.
 
     Where the side being written to is always overwritten, the bucket wins, for a two-way pass
-    writes to both. Raises ConfigError with every variable that is missing or wrong.
+    writes to both. Raises ConfigError with every variable that is missing or wrong, and for a
+    folder that holds the state: it would go into the bucket.
     """
     values = {field: env[name] for name, field in _FIELDS.items() if _is_given(env, name)}
     faults = [
@@ -91,8 +93,15 @@ def environment_settings(env: Mapping[str, str], cwd: Path) -> Settings:
     if not newer_files_are_preserved(env):
         profile = profile.model_copy(update={"conflict": ConflictPolicy.REMOTE_WINS})
     profiles = {profile.name: profile}
+    state_dir = default_state_dir(env)
+    faults = [
+        Fault(("LOCAL_SYNC_DIR",), message)
+        for message in exposed(profiles, {state_dir: "state folder"})
+    ]
+    if faults:
+        raise config_error(SOURCE, faults)
     return Settings(
-        state_dir=default_state_dir(env),
+        state_dir=state_dir,
         profiles=profiles,
         source=SOURCE,
         warnings=tuple(cleartext_warnings(profiles)),

@@ -56,6 +56,11 @@ def looks_like_token(text: str) -> bool:
     return _LOOKS_LIKE_A_TOKEN.fullmatch(text) is not None
 
 
+def masked(text: str) -> str:
+    """A name for a message: `?` if it is a token that slipped into its place."""
+    return "?" if looks_like_token(text) else text
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be; None if none is close."""
     by_lower = {candidate.lower(): candidate for candidate in known}

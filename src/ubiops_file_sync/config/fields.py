@@ -147,15 +147,26 @@ def clean_token(text: str) -> str:
 
 
 def _check_pattern(text: str) -> str:
-    """One gitignore rule."""
+    """One gitignore rule.
+
+    A bracket that Python's regular expressions warn of, such as `[[:digit:]]`, is refused: it
+    would match something else than it says.
+    """
+    import warnings
+
     from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
 
     if not text.strip() or "\n" in text or "\0" in text:
         raise ValueError("is empty or has a line break in it; write one gitignore pattern a line")
     try:
-        GitIgnoreBasicPattern(text)
-    except ValueError:
-        raise ValueError("is not a gitignore pattern; see 'man gitignore'") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            GitIgnoreBasicPattern(text)
+    except (ValueError, re.error, FutureWarning):
+        raise ValueError(
+            "is not a gitignore pattern that is understood here; see 'man gitignore', and write "
+            "classes such as [[:digit:]] as [0-9]"
+        ) from None
     return text
 
 

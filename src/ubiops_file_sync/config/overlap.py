@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ubiops_file_sync.config.faults import masked
 from ubiops_file_sync.config.models import Profile
 from ubiops_file_sync.model import Direction
 
@@ -23,31 +24,33 @@ def overlaps(profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
     earlier: list[Profile] = []
     for name, profile in profiles.items():
         for other in earlier:
+            other_name = masked(other.name)
             if _nested(_real(profile.local_dir).parts, _real(other.local_dir).parts):
                 yield (
                     name,
-                    f"{_SAME_DIR.format(other.name)}; give each a directory of its own",
+                    f"{_SAME_DIR.format(other_name)}; give each a directory of its own",
                 )
             if _meet_in_bucket(profile, other):
                 yield (
                     name,
-                    f"{_SAME_PLACE.format(other.name)}; give each its own, or download both",
+                    f"{_SAME_PLACE.format(other_name)}; give each its own, or download both",
                 )
         earlier.append(profile)
 
 
-def exposed(profiles: Mapping[str, Profile], private: Mapping[str, Path]) -> Iterator[str]:
+def exposed(profiles: Mapping[str, Profile], private: Mapping[Path, str]) -> Iterator[str]:
     """What must not be synchronised and lies below a profile's directory, in words.
 
-    `private`: paths by what they are called.
+    `private`: what each path is called.
     """
     for name, profile in profiles.items():
         root = _real(profile.local_dir).parts
-        for what, path in private.items():
+        for path, what in private.items():
             if _real(path).parts[: len(root)] == root:
+                shown = Path(*map(masked, path.parts))
                 yield (
-                    f"the {what} {path} lies below the local_dir of profile {name!r}, so it would "
-                    "go into the bucket; move one of the two"
+                    f"the {what} {shown} lies below the local_dir of profile {masked(name)!r}, so "
+                    "it would go into the bucket; move one of the two"
                 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 _SECONDS_PER_UNIT = {
     "ms": 0.001,
@@ -15,8 +16,6 @@ _SECONDS_PER_UNIT = {
 }
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d|w|)", re.ASCII)
 _MALFORMED = "is not a length of time; write 500ms, 2s, 5m, 1h, 1d, 1w or a number of seconds"
-
-
 _LONGEST_S = 100 * 365 * 86_400
 """A hundred years: what is longer is a slip, and clocks overflow."""
 
@@ -31,7 +30,7 @@ def parse_duration(value: object) -> float:
     """Seconds, from a number of seconds or from text such as `500ms`, `2s`, `5m`, `1h`, `1d`, `1w`.
 
     Raises ValueError, which does not repeat the value, for anything else: a negative or endless
-    number too.
+    number too, and more than a hundred years.
     """
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
@@ -39,35 +38,52 @@ def parse_duration(value: object) -> float:
             raise ValueError(_MALFORMED)
         return _bounded(float(match[1]) * _SECONDS_PER_UNIT[match[2]])
     # A bool is an int to Python, and `yes` is a bool to YAML. What is not a number (NaN) compares
-    # false as well.
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    # false as well, and an int may be too large for a float.
+    is_bool = isinstance(value, bool)
+    if isinstance(value, int | float) and not is_bool and 0 <= value <= sys.float_info.max:
         return _bounded(float(value))
     raise ValueError(_MALFORMED)
 
 
 _MALFORMED_SIZE = "is not a size; write 500kB, 20MiB, 10GiB or a number of bytes"
+_BYTES_PER_UNIT: dict[str, int] = {"": 1, "b": 1} | {
+    f"{letter}{infix}b": base**power
+    for power, letter in enumerate("kmgtp", start=1)
+    for infix, base in (("", 1000), ("i", 1024))
+}
+# Matched to its end, which pydantic's ByteSize does not do: `10%` is 10 bytes to it, and `1,5GiB`
+# is one.
+_SIZE = re.compile(r"([0-9]{1,19})(\.[0-9]{1,9})? ?(b|[kmgtp]i?b|)", re.ASCII | re.IGNORECASE)
 
 
 def parse_size(value: object) -> int:
     """Bytes, from a number of them or from text such as `500kB`, `20MiB`, `10GiB`.
 
-    Raises ValueError, which does not repeat the value, for anything else.
+    Raises ValueError, which does not repeat the value, for anything else: a part of a byte, and
+    more of them than a file system counts, too.
     """
-    from pydantic import ByteSize, TypeAdapter, ValidationError
+    size = _size_of_text(value) if isinstance(value, str) else value
+    # A bool is an int to Python. What is not a number (NaN) compares false.
+    is_bool = isinstance(size, bool)
+    if isinstance(size, int | float) and not is_bool and 0 <= size < 2**63 and size == int(size):
+        return int(size)
+    raise ValueError(_MALFORMED_SIZE)
 
-    try:
-        # A bool is an int to Python.
-        plain = str(value).lower() if isinstance(value, bool) else value
-        size = int(TypeAdapter(ByteSize).validate_python(plain))
-    except ValidationError:
-        raise ValueError(_MALFORMED_SIZE) from None
-    if not 0 <= size < 2**63:
-        raise ValueError(_MALFORMED_SIZE)
-    return size
+
+def _size_of_text(text: str) -> int | None:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        return None
+    whole, fraction, unit = match[1], match[2], match[3].lower()
+    factor = _BYTES_PER_UNIT[unit]
+    if fraction is None:
+        return int(whole) * factor
+    return None if factor == 1 else int(whole) * factor + int(float(fraction) * factor)
 
 
 _MALFORMED_LIMIT = "is not a limit; write a number of files such as 100, or a share such as '50%'"
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.0)? ?%", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def parse_limit(value: object) -> str:
@@ -81,6 +97,6 @@ def parse_limit(value: object) -> str:
         percent = _PERCENT.fullmatch(value.strip())
         if percent and int(percent[1]) <= 100:
             return f"{int(percent[1])}%"
-        if value.strip().isascii() and value.strip().isdigit():
+        if _COUNT.fullmatch(value.strip()):
             return str(int(value))
     raise ValueError(_MALFORMED_LIMIT)

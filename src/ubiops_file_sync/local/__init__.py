@@ -1,8 +1,20 @@
 """The local side: the ordered walk, and safe reads and writes below the root."""
 
 from ubiops_file_sync.local.export import export
-from ubiops_file_sync.local.scan import scan
+from ubiops_file_sync.local.scan import KeyFilter, Wanted, scan, walk
 from ubiops_file_sync.local.trash import Retention, Trash, Version
 from ubiops_file_sync.local.tree import LocalTree, Reading, Staged
 
-__all__ = ["LocalTree", "Reading", "Retention", "Staged", "Trash", "Version", "export", "scan"]
+__all__ = [
+    "KeyFilter",
+    "LocalTree",
+    "Reading",
+    "Retention",
+    "Staged",
+    "Trash",
+    "Version",
+    "Wanted",
+    "export",
+    "scan",
+    "walk",
+]

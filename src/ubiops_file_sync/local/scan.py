@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
-from ubiops_file_sync.keys import CONTROL_DIR
-from ubiops_file_sync.model import LocalEntry, Unknown
+from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.keys import CONTROL_DIR, IGNORE_FILE
+from ubiops_file_sync.local.ignore import read_ignore_file
+from ubiops_file_sync.model import FolderRules, LocalEntry, LocalItem, Unknown
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -20,18 +24,51 @@ _SYMLINK = "it is a symbolic link, and links are not followed; nothing was chang
 _SPECIAL = "it is neither a file nor a directory (a socket, pipe or device); it was left alone"
 
 
+class KeyFilter(Protocol):
+    """What need not be walked. Asked in key order, folders with a slash behind their names."""
+
+    def enter(self, rules: FolderRules) -> None:
+        """Heed what a folder says of itself; ValueError if its ignore file is malformed."""
+
+    def hides(self, key: str) -> bool:
+        """Whether nothing is to be told of `key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a walk is to tell of."""
+
+    filter: KeyFilter | None = None
+    """None: everything, and ignore files are files like any others."""
+    ready_file: str | None = None
+    """Name of the file that makes a folder ready."""
+
+
 def scan(root_fd: int) -> Iterator[LocalEntry | Unknown]:
-    """Every regular file below the open directory `root_fd`, sorted by key.
+    """Every regular file below the open directory `root_fd`, sorted by key; see `walk`.
+
+    Ignore files are files like any others.
+    """
+    for item in walk(root_fd, Wanted()):
+        if not isinstance(item, FolderRules):
+            yield item
+
+
+def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalItem]:
+    """What is wanted of all that is below the open directory `root_fd`, sorted by key.
 
     Each directory is sorted with its sub-directories taken as ``name/``, which makes the whole
     walk come in key order while only one directory a level is in memory. Directories are opened
     by descriptor without following links, so the walk cannot be led out of the root. What cannot
-    be read comes as `Unknown`, never as nothing. Raises OSError if the root itself cannot be read.
+    be read comes as `Unknown`, never as nothing; what is below a hidden folder comes not at all,
+    since the same filter hides it from the merge. Raises OSError if the root itself cannot be
+    read, `KeyFailure` if its ignore file cannot.
     """
     # Opened anew, since a duplicate would share its position with every other walk of the root.
     stack: list[_Children] = [(os.open(".", _DIRECTORY, dir_fd=root_fd), [])]
+    hides = _nothing if wanted.filter is None else wanted.filter.hides
     try:
-        stack[0] = _children(stack[0][0], "")
+        stack[0] = _children(stack[0][0], "", wanted)
         while stack:
             fd, children = stack[-1]
             if not children:
@@ -39,24 +76,31 @@ def scan(root_fd: int) -> Iterator[LocalEntry | Unknown]:
                 os.close(fd)
                 continue
             child = children.pop()
-            if not isinstance(child, str):
-                yield child
+            if isinstance(child, str):
+                if hides(child):
+                    continue
+                below = _open_below(fd, child, wanted)
+                if not isinstance(below, Unknown):
+                    stack.append(below)
+                    continue
+                child = below
+            elif isinstance(child, Unknown) and hides(child.key):
                 continue
-            below = _open_below(fd, child)
-            if isinstance(below, Unknown):
-                yield below
-            else:
-                stack.append(below)
+            yield child
     finally:
         for fd, _ in stack:
             os.close(fd)
 
 
-_Children = tuple[int, list["LocalEntry | Unknown | str"]]
+def _nothing(_key: str) -> bool:
+    return False
+
+
+_Children = tuple[int, list["LocalItem | str"]]
 """An open directory and what it holds, last first; a str is the key of a directory plus ``/``."""
 
 
-def _open_below(parent_fd: int, prefix: str) -> _Children | Unknown:
+def _open_below(parent_fd: int, prefix: str, wanted: Wanted) -> _Children | Unknown:
     name = prefix[:-1].rpartition("/")[2]
     try:
         fd = os.open(name, _DIRECTORY, dir_fd=parent_fd)
@@ -66,23 +110,54 @@ def _open_below(parent_fd: int, prefix: str) -> _Children | Unknown:
     except OSError as error:
         return Unknown(prefix, _unreadable(error), is_problem=True)
     try:
-        return _children(fd, prefix)
+        return _children(fd, prefix, wanted)
     except OSError as error:
         os.close(fd)
         return Unknown(prefix, _unreadable(error), is_problem=True)
+    except KeyFailure as failure:
+        os.close(fd)
+        return Unknown(prefix, f"{failure}; nothing below it was touched", is_problem=True)
 
 
-def _children(fd: int, prefix: str) -> _Children:
-    found: list[LocalEntry | Unknown | str] = []
+def _children(fd: int, prefix: str, wanted: Wanted) -> _Children:
+    found: list[LocalItem | str] = []
+    has_rules = False
     with os.scandir(fd) as entries:
         for entry in entries:
             found.extend(_look(entry, prefix))
+            has_rules = has_rules or entry.name == IGNORE_FILE
+    has_rules = has_rules and wanted.filter is not None
     # Reversed, so that the next one is taken from the end of the list at no cost.
     found.sort(key=_sort_key, reverse=True)
+    ready_key = prefix + (wanted.ready_file or "/")
+    is_ready = wanted.ready_file is not None and any(
+        isinstance(child, LocalEntry) and child.key == ready_key for child in found
+    )
+    if has_rules or is_ready:
+        rules = FolderRules(prefix, _ignore_lines(fd) if has_rules else (), is_ready)
+        _enter(rules, wanted)
+        found.append(rules)
     return fd, found
 
 
-def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalEntry | Unknown | str]:
+def _ignore_lines(fd: int) -> tuple[str, ...]:
+    try:
+        return read_ignore_file(fd)
+    except FileNotFoundError:
+        # It was listed: an editor may be about to put its new version there.
+        raise KeyFailure(f"{IGNORE_FILE} vanished while the folder was read") from None
+
+
+def _enter(rules: FolderRules, wanted: Wanted) -> None:
+    if wanted.filter is None:
+        return
+    try:
+        wanted.filter.enter(rules)
+    except ValueError as error:
+        raise KeyFailure(f"{IGNORE_FILE}: {error}; correct or remove that line") from error
+
+
+def _look(entry: os.DirEntry[str], prefix: str) -> Iterator[LocalItem | str]:
     key = prefix + entry.name
     if not entry.name.isprintable() and not _is_utf8(entry.name):
         # Under its own name, which no key in the bucket can have: a printable one might be another
@@ -122,7 +197,7 @@ def local_entry(key: str, status: os.stat_result) -> LocalEntry:
     return LocalEntry(key, status.st_size, mtime_ns)
 
 
-def _sort_key(child: LocalEntry | Unknown | str) -> str:
+def _sort_key(child: LocalItem | str) -> str:
     return child if isinstance(child, str) else child.key
 
 

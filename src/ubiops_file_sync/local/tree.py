@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.errors import KeyFailure, SafetyHalt
 from ubiops_file_sync.local.descend import (
     FILE,
     NO_LINKS,
@@ -27,9 +27,9 @@ from ubiops_file_sync.local.descend import (
     rename_new,
     take_after,
 )
-from ubiops_file_sync.local.scan import local_entry, scan
+from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.trash import Trash, trash_place
-from ubiops_file_sync.model import LocalEntry, Unknown
+from ubiops_file_sync.model import LocalEntry, LocalItem, Unknown
 
 _COPY_BYTES = 1 << 20
 
@@ -89,6 +89,19 @@ class LocalTree:
     def scan(self) -> Iterator[LocalEntry | Unknown]:
         """Every regular file below the root, in key order; see `local.scan.scan`."""
         return scan(self._root_fd)
+
+    def walk(self, wanted: Wanted) -> Iterator[LocalItem]:
+        """What is wanted of all that is below the root, in key order; see `local.scan.walk`.
+
+        Raises `SafetyHalt` if the ignore file at the root cannot be used.
+        """
+        try:
+            yield from walk(self._root_fd, wanted)
+        except KeyFailure as failure:
+            raise SafetyHalt(
+                f"profile {self._owner!r}: in `local_dir` {self.root}, {failure}. Nothing was "
+                "changed; mend that, and run it again"
+            ) from failure
 
     def is_writable(self) -> bool:
         """Whether this user may make files at the root."""

@@ -3,6 +3,7 @@
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import decide, judge
 from ubiops_file_sync.plan.explain import Asked, explain_decision
+from ubiops_file_sync.plan.filters import BadPattern, Filters, Scope
 from ubiops_file_sync.plan.intents import recognise
 from ubiops_file_sync.plan.merge import (
     Clash,
@@ -13,10 +14,13 @@ from ubiops_file_sync.plan.merge import (
 
 __all__ = [
     "Asked",
+    "BadPattern",
     "Case",
     "Clash",
+    "Filters",
     "KeyOutOfOrder",
     "Policy",
+    "Scope",
     "decide",
     "explain_decision",
     "judge",

@@ -30,7 +30,7 @@ class Totals:
     deletes_remote: int = 0
     changed_local: int = 0
     """Keys of the baseline that changed here."""
-    changed_remote: int = 0
+    writes_to_bucket: bool = True
     bytes_down: int = 0
     free_bytes: int | None = None
     """Free on the root's file system; None: not known."""
@@ -121,18 +121,16 @@ def delete_limit(max_delete: str, in_step: int) -> int:
 
 
 def _everything_changed(totals: Totals) -> str | None:
-    if totals.in_step < FEWEST_FOR_EVERYTHING:
+    """The other way round nothing is lost: what a download replaces goes to the trash."""
+    if totals.in_step < FEWEST_FOR_EVERYTHING or not totals.writes_to_bucket:
         return None
-    for count, side in (
-        (totals.changed_local, f"in {totals.local_dir}"),
-        (totals.changed_remote, "in the bucket"),
-    ):
-        if count >= totals.in_step:
-            return (
-                f"all {totals.in_step:,} files that were in step changed {side} at once. Did "
-                "something encrypt or touch them all, or was a disk restored?"
-            )
-    return None
+    if totals.changed_local < totals.in_step:
+        return None
+    return (
+        f"all {totals.in_step:,} files that were in step changed in {totals.local_dir} at once, "
+        "and their old versions in the bucket would be overwritten. Did something encrypt or touch "
+        "them all, or was a disk restored?"
+    )
 
 
 def _min_free(totals: Totals) -> str | None:

@@ -14,7 +14,9 @@ from ubiops_file_sync.model import (
     Action,
     BaselineEntry,
     BaselineRow,
+    FolderRules,
     LocalEntry,
+    LocalItem,
     PlanSummary,
     Problem,
     Reason,
@@ -24,6 +26,9 @@ from ubiops_file_sync.model import (
 )
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import judge
+from ubiops_file_sync.plan.filters import Filters, Scope
+
+_NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +59,28 @@ class KeyOutOfOrder(Exception):
 
 
 def plan_actions(
-    local: Iterable[LocalEntry | Unknown],
+    local: Iterable[LocalItem],
     remote: Iterable[RemoteEntry],
     baseline: Iterable[BaselineRow],
     policy: Policy,
     now_us: int,
     summary: PlanSummary,
+    filters: Filters = _NO_FILTERS,
 ) -> Iterator[Action | Problem | Clash]:
     """Every action that brings the two sides in step, in key order.
 
     The three streams must be sorted by key without repeats. `summary` counts as the streams pass
     by. Raises `KeyOutOfOrder` if `remote` is not sorted; what was yielded is then worthless.
     """
+    scope = Scope(filters, local_now_us=now_us, remote_now_us=now_us - policy.skew_us)
     open_files: list[_OpenFile] = []
     for key, here, there, row in merged(local, remote, baseline, summary):
+        if isinstance(here, FolderRules):
+            scope.enter(here)
+            continue
+        if scope.active and not isinstance(here, Unknown) and scope.hides_entry(key, here, there):
+            yield from _forgotten(key, here, there, row)
+            continue
         if here is not None or there is not None:
             clash = _file_above(key, open_files)
             if clash is not None and here is None and keys.refusal(key) is not None:
@@ -76,14 +89,50 @@ def plan_actions(
                 clash.reported = True
                 yield Clash(clash.key)
             if isinstance(here, Unknown):
-                if here.is_problem or there is not None or row is not None:
-                    yield Problem(_shown(here.key), here.reason)
+                yield from _unknown(here, there, row)
                 continue
             if clash is not None:
                 continue
             if not key.endswith("/"):
                 open_files.append(_OpenFile(key))
-        yield from _verdict(key, here, there, row, policy, now_us, summary)
+        verdict = _verdict(key, here, there, row, policy, now_us, summary)
+        yield from _gated(verdict, row, scope, summary) if filters.ready_file else verdict
+
+
+def _forgotten(
+    key: str, here: LocalEntry | None, there: RemoteEntry | None, row: BaselineRow | None
+) -> Iterator[Action]:
+    """What becomes of a hidden key: at most its baseline goes, and neither side is touched."""
+    if row is not None and row.base is not None:
+        yield Action(Verb.FORGET, key, Reason.HIDDEN, here, there)
+
+
+def _unknown(
+    here: Unknown, there: RemoteEntry | None, row: BaselineRow | None
+) -> Iterator[Problem]:
+    if here.is_problem or there is not None or row is not None:
+        yield Problem(_shown(here.key), here.reason)
+
+
+def _gated(
+    verdict: Iterable[Action | Problem],
+    row: BaselineRow | None,
+    scope: Scope,
+    summary: PlanSummary,
+) -> Iterator[Action | Problem]:
+    """The verdict on a key, except that nothing new goes up from a folder that is not ready."""
+    base = row.base if row is not None else None
+    for item in verdict:
+        if (
+            isinstance(item, Action)
+            and item.verb is Verb.UPLOAD
+            and item.local is not None
+            and not _was_in_step(item.local, base)
+            and not scope.is_ready(item.key)
+        ):
+            summary.left[Reason.NOT_READY] = summary.left.get(Reason.NOT_READY, 0) + 1
+        else:
+            yield item
 
 
 @dataclass(slots=True)
@@ -119,7 +168,7 @@ def _verdict(
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
     if base is not None:
-        _count_changes(here, there, base, summary)
+        _count_changes(here, base, summary)
     if here is None and there is None and base is None:
         return  # An upload that was begun, came to nothing, and whose file is gone by now.
     intent = row.intent if row is not None else None
@@ -136,14 +185,14 @@ def _verdict(
     yield Action(decision.verb, key, decision.reason, here, there, decision.loser, decision.compare)
 
 
-def _count_changes(
-    here: LocalEntry | None, there: RemoteEntry | None, base: BaselineEntry, summary: PlanSummary
-) -> None:
+def _was_in_step(local: LocalEntry, base: BaselineEntry | None) -> bool:
+    return base is not None and local[:3] == base[:3]
+
+
+def _count_changes(here: LocalEntry | None, base: BaselineEntry, summary: PlanSummary) -> None:
     summary.in_step += 1
     if here is not None and (here.size, here.mtime_ns) != (base.size, base.mtime_ns):
         summary.changed_local += 1
-    if there is not None and (there.size, there.created_us) != (base.size, base.created_us):
-        summary.changed_remote += 1
 
 
 def _shown(key: str) -> str:
@@ -151,24 +200,25 @@ def _shown(key: str) -> str:
     return key.rstrip("/").encode(errors="surrogateescape").decode(errors="replace")
 
 
-Row = tuple[str, LocalEntry | Unknown | None, RemoteEntry | None, BaselineRow | None]
+Row = tuple[str, LocalItem | None, RemoteEntry | None, BaselineRow | None]
 
 
 def merged(
-    local: Iterable[LocalEntry | Unknown],
+    local: Iterable[LocalItem],
     remote: Iterable[RemoteEntry],
     baseline: Iterable[BaselineRow],
     summary: PlanSummary,
 ) -> Iterator[Row]:
-    """The three streams side by side, a row a key; all that is unknown comes as one row.
+    """The three streams side by side, a row a key.
 
+    All that is unknown comes as one row, and what a folder says of itself as one of its own.
     Raises `KeyOutOfOrder` as `plan_actions` does.
     """
     locals_, remotes, rows = iter(local), _checked(remote, summary), iter(baseline)
     here, there, row = next(locals_, None), next(remotes, None), next(rows, None)
     while here is not None or there is not None or row is not None:
         key = min(entry.key for entry in (here, there, row) if entry is not None)
-        mine: LocalEntry | Unknown | None = None
+        mine: LocalItem | None = None
         theirs = known = None
         if here is not None and here.key == key:
             mine, here = here, next(locals_, None)
@@ -177,7 +227,7 @@ def merged(
                 theirs, there = there, next(remotes, None)
             while row is not None and mine.covers(row.key):
                 known, row = row, next(rows, None)
-        else:
+        elif not isinstance(mine, FolderRules):
             summary.local_files += mine is not None
             if there is not None and there.key == key:
                 theirs, there = there, next(remotes, None)

@@ -1,0 +1,66 @@
+"""Several profiles, one after the other: one that fails does not keep the others from theirs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ubiops_file_sync.cli.output import bug_words, say
+from ubiops_file_sync.errors import SyncError
+
+if TYPE_CHECKING:
+    from ubiops_file_sync.config import Profile, Settings
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings, once their warnings were told. Raises `ConfigError`."""
+    from ubiops_file_sync.config import load_settings
+
+    settings = load_settings(config)
+    for warning in settings.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return settings
+
+
+def take_turns(
+    profiles: Iterable[Profile], turn: Callable[[Profile], dict[str, Any]], *, as_json: bool
+) -> list[dict[str, Any]]:
+    """What `turn` says of each profile; each has an `exit_code`, and an `error` if it failed."""
+    documents = []
+    for profile in profiles:
+        try:
+            documents.append(turn(profile))
+        except SyncError as error:
+            failed = _failed(profile.name, str(error), error.exit_code, as_json=as_json)
+            documents.append(failed)
+        except Exception as error:  # noqa: BLE001  a bug, and the next profile has its turn
+            documents.append(_failed(profile.name, bug_words(error), 1, as_json=as_json))
+    return documents
+
+
+def worst_of(documents: Iterable[dict[str, Any]]) -> int:
+    """The exit code of them all."""
+    from ubiops_file_sync.report import worst_exit_code
+
+    return worst_exit_code(document["exit_code"] for document in documents)
+
+
+def end(documents: list[dict[str, Any]], code: int, *, as_json: bool) -> NoReturn:
+    """End the command with `code`, and with one JSON document if that was asked for."""
+    from ubiops_file_sync.report import JSON_VERSION
+
+    if as_json:
+        whole = {"version": JSON_VERSION, "exit_code": code, "profiles": documents}
+        say(json.dumps(whole, indent=2))
+    sys.exit(code)
+
+
+def _failed(profile: str, message: str, exit_code: int, *, as_json: bool) -> dict[str, Any]:
+    if not as_json:
+        click.echo(f"error: {message}", err=True)
+    return {"profile": profile, "error": message, "exit_code": exit_code}
