@@ -103,6 +103,24 @@ def test_a_file_and_its_folder_deleted_here_come_back_before_the_next_pass(world
     assert_in_step(world)
 
 
+@pytest.mark.parametrize("deleted", ["here", "in the bucket"])
+def test_a_deletion_that_travelled_is_undone_on_both_sides(world: World, deleted: str) -> None:
+    world = world.with_settings(deletions="both")
+    world.write("a", b"only copy", age_s=100)
+    world.write("b", b"stays", age_s=100)
+    world.run()
+    if deleted == "here":
+        (world.root / "a").unlink()
+    else:
+        world.server.delete_object(world.profile.prefix + "a")
+    pass_id = world.run().pass_id
+    assert (set(world.local()), set(world.remote())) == ({"b"}, {"b"})
+    assert fates(undo(world, pass_id)) == {"a": Fate.PUT_BACK}
+    world.run()
+    assert world.remote() == {"a": b"only copy", "b": b"stays"}
+    assert_in_step(world)
+
+
 def test_a_version_put_back_wins_over_what_the_bucket_was_given_before(world: World) -> None:
     replaced(world, a=b"old")
     world.put("a", b"newer still")

@@ -61,7 +61,7 @@ class Retention:
     def is_over(self, pass_id: str) -> bool:
         """Whether the time of a pass's versions is over."""
         begun = begun_at(pass_id)
-        return begun is not None and self.now - begun > timedelta(days=self.keep_days)
+        return begun is not None and self.now - begun >= timedelta(days=self.keep_days)
 
 
 @dataclass(slots=True)
