@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bucket.conftest import connect
-from ubiops_file_sync.bucket import digest
+from ubiops_file_sync.bucket import digest, transfer
 from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, HttpClient
 from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, created_us
 from ubiops_file_sync.emulator import BucketServer, Fault, Role
@@ -54,6 +54,18 @@ def test_an_expired_url_is_signed_again(any_server: BucketServer) -> None:
     bucket.send("a", io.BytesIO(b"1"), 1)
     assert bucket.calls.by_endpoint() == {"upload": 2}
     assert any_server.read_object("p/a") == b"1"
+
+
+def test_a_body_that_ends_early_is_no_download(
+    any_server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a length nor a digest comes with it: the listed size is the only proof."""
+    monkeypatch.setattr(transfer, "provider_digest", lambda _headers: None)
+    any_server.put_object("p/a", b"x" * 5000)
+    fault = any_server.faults.add(Fault("get_blob", "truncate_chunked", times=None, length=10))
+    with pytest.raises(KeyUnreachable, match="10 bytes came of 5000"):
+        connect(any_server).fetch(RemoteEntry("a", 5000, 1), io.BytesIO())
+    assert any_server.faults.fired(fault) == 5
 
 
 def test_a_key_that_gets_no_answer_is_a_matter_of_that_key(any_server: BucketServer) -> None:

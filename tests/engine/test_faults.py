@@ -120,6 +120,17 @@ def test_an_upload_that_always_fails_stops_no_other_and_heals(world: World) -> N
     assert_in_step(world)
 
 
+def test_an_upload_that_failed_is_never_taken_for_a_deletion(world: World) -> None:
+    world = world.with_settings(deletions="both")
+    world.write("a", b"1")
+    world.server.faults.add(Fault("put", "status", times=None, code=400))
+    assert world.run().problem_count == 1
+    world.server.faults.clear()
+    world.run()
+    assert world.local() == {"a": b"1"}
+    assert_in_step(world)
+
+
 def test_an_upload_that_was_stored_though_no_answer_came_is_adopted(world: World) -> None:
     world.write("a", b"1")
     world.server.faults.add(Fault("put", "reset_after", times=None))

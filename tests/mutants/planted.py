@@ -1,0 +1,584 @@
+"""Bugs that others shipped, or that an invariant forbids, ready to be planted in the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TABLE = "tests/plan/test_table.py"
+MERGE = "tests/plan/test_merge.py"
+FILTERS = "tests/plan/test_filters.py"
+GUARDS = "tests/plan/test_guards.py"
+CRASH = "tests/plan/test_after_crash.py"
+SCAN = "tests/local/test_scan.py"
+TREE = "tests/local/test_tree.py"
+RETRIES = "tests/bucket/test_retries.py"
+CONTRACT = "tests/bucket/test_contract.py"
+CHANGES = "tests/engine/test_changes.py"
+CONFLICTS = "tests/engine/test_conflicts.py"
+DELETIONS = "tests/engine/test_deletions.py"
+FAULTS = "tests/engine/test_faults.py"
+PASS = "tests/engine/test_pass.py"
+HALTS = "tests/engine/test_guards.py"
+FIRST = "tests/engine/test_first_pass.py"
+
+STILL_OLD = f"{FAULTS}::test_a_download_that_always_fails_leaves_the_old_version_and_stops_no_other"
+GONE_HERE = (
+    f"{DELETIONS}::test_a_deletion_in_the_bucket_travels_here_and_its_last_version_to_the_trash"
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One bug, and the tests that must notice it."""
+
+    name: str
+    lesson: str
+    """Which invariant or whose lesson it goes against."""
+    file: str
+    """Below the package."""
+    old: str
+    """Source text that stands there exactly once."""
+    new: str
+    """What the bug puts in its place."""
+    caught_by: tuple[str, ...]
+    """Node ids, quick ones that run in one process; at least one of them must fail."""
+
+
+DECIDING = [
+    Mutant(
+        "clocks of both sides are compared",
+        "Remote time is upload time: untouched files look newer (B2_Command_Line_Tool #144).",
+        "plan/case.py",
+        "remote.size == base.size and remote.created_us == base.created_us",
+        "remote.size == base.size and remote.created_us * 1000 <= base.mtime_ns",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "local times are cut to seconds",
+        "Raw integers: an edit within the second of the last one is an edit (rclonesync-V2 #32).",
+        "plan/case.py",
+        "local.mtime_ns == base.mtime_ns",
+        "local.mtime_ns // 10**9 == base.mtime_ns // 10**9",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "stored times are cut to seconds",
+        "Raw integers: two objects stored within a second are two (rclone #8025).",
+        "plan/case.py",
+        "remote.created_us == base.created_us",
+        "remote.created_us // 10**6 == base.created_us // 10**6",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "only sizes of local files are compared",
+        "Edits of the same size are skipped by a comparison of sizes (aws-cli #1074, #3273).",
+        "plan/case.py",
+        "local.size == base.size and local.mtime_ns == base.mtime_ns",
+        "local.size == base.size",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "only sizes of objects are compared",
+        "Edits of the same size are skipped by a comparison of sizes (aws-cli #1074, #3273).",
+        "plan/case.py",
+        "remote.size == base.size and remote.created_us == base.created_us",
+        "remote.size == base.size",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "two versions of one size are taken for equal",
+        "I1: at a first meeting, one size proves nothing; the content is compared.",
+        "plan/case.py",
+        "return local.size == 0 or local.mtime_ns // 1000 == remote.created_us",
+        "return True",
+        (f"{TABLE}::test_two_versions_that_never_met",),
+    ),
+    Mutant(
+        "an edit in the bucket is overwritten",
+        "I1: unchanged here and changed there is a download, never an upload.",
+        "plan/decide.py",
+        "(State.UNCHANGED, State.CHANGED): _remote_alone_changed,",
+        "(State.UNCHANGED, State.CHANGED): _local_alone_changed,",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "a deletion here beats an edit in the bucket",
+        "I1: an edit beats a delete (decision table).",
+        "plan/decide.py",
+        "(State.MISSING, State.CHANGED): _pull(Reason.EDIT_BEATS_DELETE_REMOTE),",
+        "(State.MISSING, State.CHANGED): _local_vanished,",
+        (f"{DELETIONS}::test_an_edit_beats_a_delete",),
+    ),
+    Mutant(
+        "a deletion in the bucket beats an edit here",
+        "I1: an edit beats a delete (decision table).",
+        "plan/decide.py",
+        "(State.CHANGED, State.MISSING): _push(Reason.EDIT_BEATS_DELETE_LOCAL),",
+        "(State.CHANGED, State.MISSING): _remote_vanished,",
+        (f"{DELETIONS}::test_an_edit_beats_a_delete",),
+    ),
+    Mutant(
+        "deletions travel without being asked for",
+        "I2: `deletions` is none unless a person says otherwise.",
+        "plan/case.py",
+        "return self.policy.deletions in {Deletions.TO_BUCKET, Deletions.BOTH}",
+        "return True",
+        (f"{TABLE}::test_without_a_conflict",),
+    ),
+    Mutant(
+        "what was never in step is deleted",
+        "I2: nothing is deleted without a baseline for it.",
+        "plan/decide.py",
+        "(State.ABSENT, State.NEW): _pull(Reason.NEW_REMOTE),",
+        "(State.ABSENT, State.NEW): _local_vanished,",
+        (f"{DELETIONS}::test_nothing_is_deleted_without_a_baseline",),
+    ),
+    Mutant(
+        "a tie goes to the local side",
+        "The decision table: a tie goes to the bucket, on every machine alike.",
+        "plan/case.py",
+        "self in {Newer.LOCAL_LATER, Newer.REMOTE_ODD}",
+        "self in {Newer.LOCAL_LATER, Newer.REMOTE_ODD, Newer.TIE}",
+        (f"{TABLE}::test_two_versions_that_never_met",),
+    ),
+    Mutant(
+        "an impossible time is believed",
+        "A time at the epoch, or more than a day ahead, tells nothing.",
+        "plan/case.py",
+        "return 0 < time_us <= now_us + DAY_US",
+        "return True",
+        (f"{TABLE}::test_two_versions_that_never_met",),
+    ),
+    Mutant(
+        "the clocks are not put right",
+        "Newer compares two times on one clock: the measured skew counts.",
+        "plan/case.py",
+        "remote.created_us + self.policy.skew_us\n",
+        "remote.created_us\n",
+        (f"{TABLE}::test_newer_is_told_after_the_clocks_are_put_right",),
+    ),
+    Mutant(
+        "an upload-only profile writes here",
+        "A one-way profile never writes to its source.",
+        "plan/case.py",
+        "return self.policy.direction is not Direction.UPLOAD",
+        "return True",
+        (f"{TABLE}::test_one_way_without_a_conflict",),
+    ),
+    Mutant(
+        "expiry is taken for a deletion",
+        "I3: expiry never deletes a local file.",
+        "plan/case.py",
+        "return left_us <= min(DAY_US, ttl_us // 7)",
+        "return False",
+        (f"{DELETIONS}::test_an_expired_object_never_deletes_its_local_file[both]",),
+    ),
+    Mutant(
+        "`expired: leave` is ignored",
+        "I4: what expired and is to be left is not sent again pass after pass.",
+        "plan/decide.py",
+        "leaves = case.leaves_expired()",
+        "leaves = False",
+        (f"{DELETIONS}::test_an_expired_object_is_left_if_the_profile_says_so",),
+    ),
+    Mutant(
+        "any object of the right time is our own upload",
+        "I1: an object of another size is somebody else's.",
+        "plan/intents.py",
+        "intent.finished_us is None or remote.size != intent.size",
+        "intent.finished_us is None",
+        (f"{CRASH}::test_an_object_of_another_size_is_not_ours",),
+    ),
+    Mutant(
+        "any object of the right size is our own upload",
+        "I1: an object that was stored at another time is somebody else's.",
+        "plan/intents.py",
+        "if not earliest <= remote.created_us <= latest:",
+        "if False:",
+        (f"{CRASH}::test_an_object_is_ours_if_it_was_stored_while_we_sent_it",),
+    ),
+]
+
+MERGING = [
+    Mutant(
+        "what cannot be read is taken for missing",
+        "I12: a failed stat looks like deletions (rclone #6582).",
+        "plan/merge.py",
+        "                yield from _unknown(here, there, row)\n                continue\n",
+        "                here = None\n",
+        (f"{MERGE}::test_a_deletion_is_never_read_out_of_an_unreadable_folder",),
+    ),
+    Mutant(
+        "what lies below an unreadable folder is taken for missing",
+        "I12: unreadable means unknown, for all that is below it too (rclone #7972).",
+        "local/scan.py",
+        "                child = below\n",
+        "                continue\n",
+        (f"{SCAN}::test_a_folder_that_may_not_be_read_is_unknown_and_the_rest_is_told",),
+    ),
+    Mutant(
+        "a file and a folder of one name are both written",
+        "`foo` beside `foo/bar` cannot both be files (aws-cli #1538).",
+        "plan/merge.py",
+        "clash = _file_above(key, open_files)",
+        "clash = None",
+        (f"{MERGE}::test_nothing_at_or_below_a_clash_is_touched",),
+    ),
+    Mutant(
+        "a listing out of order is trusted",
+        "No order of listings is documented; a key that comes late would look deleted.",
+        "plan/merge.py",
+        "if last is not None and entry.key <= last:",
+        "if last is not None and entry.key == last:",
+        (f"{MERGE}::test_a_listing_out_of_order_is_not_trusted",),
+    ),
+    Mutant(
+        "folders are walked in the order of their bare names",
+        "Folders sort as `name/`, or the walks do not meet and files look deleted.",
+        "local/scan.py",
+        "return child if isinstance(child, str) else child.key",
+        "return child.rstrip('/') if isinstance(child, str) else child.key",
+        (f"{SCAN}::test_a_folder_sorts_by_its_name_and_a_slash",),
+    ),
+    Mutant(
+        "a new filter reads as deletions",
+        "Filter changes that read as deletes (rclone #5677, #5986): forget, never delete.",
+        "plan/merge.py",
+        "            yield from _forgotten(key, here, there, row)\n            continue\n",
+        "            here = None\n",
+        (f"{FILTERS}::test_what_is_hidden_is_at_most_forgotten",),
+    ),
+    Mutant(
+        "a filter is applied to the local side only",
+        "Nothing that a filter hides is transferred, whichever side it hides.",
+        "plan/filters.py",
+        "return remote is not None and beyond(",
+        "return False and beyond(",
+        (f"{FILTERS}::test_one_side_beyond_the_limits_is_enough",),
+    ),
+    Mutant(
+        "a key may have `..` in it",
+        "I7: `../` in object keys (s5cmd #872, b2-sdk-python #125).",
+        "keys.py",
+        "if _ODD_PART.search(key):",
+        "if False:",
+        (f"{MERGE}::test_a_dangerous_key_is_a_problem_of_its_own_and_stops_no_other",),
+    ),
+]
+
+HALTING = [
+    Mutant(
+        "an empty root is believed",
+        "An unmounted disk wipes the remote (nextcloud/desktop #2350, syncthing #762).",
+        "plan/guards.py",
+        "if totals.local_files or not totals.in_step or not totals.remote_files:",
+        "if True:",
+        (GUARDS,),
+    ),
+    Mutant(
+        "`max_delete` is ignored",
+        "I2: too many deletions at once stop the profile (rclone bisync).",
+        "plan/guards.py",
+        "if count > limit:",
+        "if False:",
+        (GUARDS,),
+    ),
+    Mutant(
+        "whoever allows one guard allows them all",
+        "A guard is allowed by its own name.",
+        "plan/guards.py",
+        "if name in allowed:",
+        "if allowed:",
+        (GUARDS,),
+    ),
+    Mutant(
+        "the marker is not looked for after the scan",
+        "A disk may go in mid-scan: look before and after (syncthing #762).",
+        "compare.py",
+        "            until_complete.pop_all()\n        self._see_marker()\n",
+        "            until_complete.pop_all()\n",
+        (f"{HALTS}::test_a_marker_that_vanishes_while_the_folder_is_read",),
+    ),
+    Mutant(
+        "a bucket that was made anew is taken for the old one",
+        "I2: a new, empty bucket of the same name is no deletion of everything.",
+        "compare.py",
+        "return known not in {None, self._bucket_facts().id}",
+        "return False",
+        (f"{HALTS}::test_a_bucket_that_was_made_anew",),
+    ),
+    Mutant(
+        "a record of another root is used",
+        "I2: a baseline speaks of its own places only.",
+        "store/baseline.py",
+        "        elif moved:\n",
+        "        elif False:\n",
+        (f"{PASS}::test_state_of_another_root_halts",),
+    ),
+    Mutant(
+        "two passes may run at once",
+        "One at a time: two passes over one record undo each other.",
+        "store/lock.py",
+        "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "os.fstat(fd)",
+        ("tests/store/test_lock.py::test_a_second_pass_is_told_who_holds_the_profile",),
+    ),
+]
+
+LISTENING = [
+    Mutant(
+        "the prefix loses its slash",
+        "Prefix `data` also lists `database/`: a neighbour would be synchronised.",
+        "config/models.py",
+        'return f"{self.bucket_dir}/" if self.bucket_dir else ""',
+        "return self.bucket_dir",
+        (f"{FIRST}::test_only_the_profiles_place_is_touched",),
+    ),
+    Mutant(
+        "only the first page is read",
+        "I12: a lost page looks like deletions (rclone #7972).",
+        "bucket/ubiops.py",
+        "if not page.continuation_token:",
+        "if True:",
+        (f"{PASS}::test_a_single_upload_to_a_big_bucket_is_confirmed_by_one_get",),
+    ),
+    Mutant(
+        "a listing that fails is taken for one that ends",
+        "I12: a failed listing never looks like deletions (rclone #6582).",
+        "bucket/ubiops.py",
+        "            page = self._page(token)\n",
+        "            try:\n                page = self._page(token)\n"
+        "            except Exception:\n                return\n",
+        (f"{RETRIES}::test_five_tries_and_then_the_cause[status]",),
+    ),
+    Mutant(
+        "a request may address something else",
+        "I7: HTTP clients collapse `..`, and DELETE of it would delete the bucket.",
+        "bucket/ubiops.py",
+        "            raise KeyFailure(refusal)\n",
+        "            pass\n",
+        (
+            f"{CONTRACT}::test_a_key_that_would_address_something_else_is_refused_before_any_request",
+        ),
+    ),
+    Mutant(
+        "a truncated body is accepted",
+        "I6: a body without a length can end early without an error.",
+        "bucket/transfer.py",
+        "if count != size:",
+        "if count > size:",
+        (f"{RETRIES}::test_a_body_that_ends_early_is_no_download",),
+    ),
+    Mutant(
+        "the provider's digest is ignored",
+        "I6: what does not match the provider's digest is damaged.",
+        "bucket/transfer.py",
+        "if known and found != known.value:",
+        "if False:",
+        (f"{STILL_OLD}[wrong_body]",),
+    ),
+    Mutant(
+        "a wrong token is tried again and again",
+        "A 4xx fails at once; only 408 and 429 pass by themselves.",
+        "bucket/retry.py",
+        "error.status in {408, RATE_LIMITED}",
+        "error.status in {401, 408, RATE_LIMITED}",
+        (f"{RETRIES}::test_a_refusal_is_not_asked_twice[401-1]",),
+    ),
+    Mutant(
+        "a 5xx is final",
+        "A transient error must not end a first pass (rclone #9352).",
+        "bucket/retry.py",
+        "or error.status >= 500",
+        "or error.status >= 600",
+        (f"{RETRIES}::test_five_tries_and_then_the_cause[status]",),
+    ),
+    Mutant(
+        "an error quotes the signed URL",
+        "I9: no signed URL query is in any error.",
+        "bucket/transfer.py",
+        'return Refused(response.status, response.reason or "", storage=True, expired=expired)',
+        "return Refused(response.status, str(response.geturl()), storage=True, expired=expired)",
+        (f"{RETRIES}::test_no_token_and_no_signed_url_is_in_any_error_or_log",),
+    ),
+    Mutant(
+        "a 429 holds nobody back",
+        "429 without backing off together (rclone #4935).",
+        "bucket/rest.py",
+        "            self._pause.begin(_reset_s(response))\n",
+        "            pass\n",
+        (f"{FAULTS}::test_a_429_pauses_everybody_until_the_window_ends",),
+    ),
+]
+
+ACTING = [
+    Mutant(
+        "a file that changed since the plan is overwritten",
+        "Look again just before the write (Unison, Maestral).",
+        "local/tree.py",
+        "if look(parent_fd, name, key) != expected:",
+        "if False:",
+        (f"{TREE}::test_a_file_that_changed_since_the_plan_is_not_overwritten",),
+    ),
+    Mutant(
+        "a download replaces the old version without a trace",
+        "I1: in-place downloads destroy the original (s5cmd #493, aws-cli #701).",
+        "local/tree.py",
+        "                self._link_to_trash(parent_fd, name, key)\n                os.rename",
+        "                os.rename",
+        (f"{TREE}::test_the_version_that_is_replaced_stands_in_the_trash_byte_for_byte",),
+    ),
+    Mutant(
+        "a local deletion leaves nothing in the trash",
+        "I1: what is deleted stands in the trash.",
+        "local/tree.py",
+        "            self._link_to_trash(parent_fd, name, entry.key)\n",
+        "",
+        (GONE_HERE,),
+    ),
+    Mutant(
+        "the name is there before the bytes are",
+        "I6: a power failure must not leave a name without its content.",
+        "local/tree.py",
+        "            os.fsync(fd)\n            if look(",
+        "            if look(",
+        (f"{TREE}::test_the_data_are_on_disk_before_the_name_is",),
+    ),
+    Mutant(
+        "a download keeps the time of its own arrival",
+        "A download sets the mtime to time_created, or one unrecorded goes up again.",
+        "local/tree.py",
+        "        os.utime(fd, ns=(mtime_ns, mtime_ns))\n",
+        "",
+        (f"{TREE}::test_a_new_file_stands_there_whole_with_its_time",),
+    ),
+    Mutant(
+        "a file that changes while it is read is relied upon",
+        "Growing files make conflict storms (rclone #717, maestral #319).",
+        "local/tree.py",
+        "if found != self.entry or not",
+        "if not",
+        (f"{TREE}::test_a_file_that_changes_while_it_is_read_is_not_relied_upon",),
+    ),
+    Mutant(
+        "a link on the way is followed",
+        "I7: nothing is written outside the root, whatever a link says.",
+        "local/descend.py",
+        "DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        "DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        (f"{TREE}::test_a_link_on_the_way_is_not_followed",),
+    ),
+    Mutant(
+        "the program's own folder is synchronised",
+        "I4: what the trash holds must not travel.",
+        "local/scan.py",
+        "if entry.name != CONTROL_DIR:",
+        "if entry.name:",
+        (f"{SCAN}::test_the_control_directory_is_never_told_of",),
+    ),
+    Mutant(
+        "the bucket's loser is overwritten without a trace",
+        "I1: a conflict's loser goes to the trash, the bucket's too.",
+        "execute/action.py",
+        "            self.tree.keep_in_trash(staged, action.key)\n            return _Extra()\n",
+        "            return _Extra()\n",
+        (f"{CONFLICTS}::test_equal_size_and_other_content_is_a_conflict",),
+    ),
+    Mutant(
+        "an object is deleted without a last look",
+        "I2: both sides are as planned at the moment of the act.",
+        "execute/action.py",
+        "        self._require_unchanged(remote)\n",
+        "",
+        (f"{DELETIONS}::test_an_object_that_changed_since_the_plan_is_not_deleted",),
+    ),
+    Mutant(
+        "an object is overwritten without a last look",
+        "I1: a loser that changed again since it was fetched is not overwritten.",
+        "execute/action.py",
+        "            self._require_unchanged(action.remote)\n",
+        "",
+        (f"{DELETIONS}::test_the_loser_of_a_conflict_that_changes_again_is_not_overwritten",),
+    ),
+    Mutant(
+        "an object is deleted though its file came back",
+        "I2: both sides are as planned at the moment of the act.",
+        "execute/action.py",
+        "if self.tree.look(action.key) is not None:",
+        "if False:",
+        (f"{DELETIONS}::test_a_local_file_that_came_back_since_the_plan_keeps_its_object",),
+    ),
+    Mutant(
+        "a file is deleted though its object came back",
+        "I2: both sides are as planned at the moment of the act.",
+        "execute/action.py",
+        "if self.bucket.get(action.key) is not None:",
+        "if False:",
+        (f"{DELETIONS}::test_a_local_file_is_deleted_only_if_both_sides_are_still_as_planned",),
+    ),
+    Mutant(
+        "a failed key stops the others",
+        "I12: an error on one key never stops the others.",
+        "execute/action.py",
+        "        except (KeyFailure, OSError) as error:\n"
+        "            return _failed(action, error)\n\n    def run_settled",
+        "        except ZeroDivisionError as error:\n            raise\n\n    def run_settled",
+        (f"{FAULTS}::test_an_upload_that_always_fails_stops_no_other_and_heals",),
+    ),
+    Mutant(
+        "an upload that failed is recorded",
+        "The baseline is built from outcomes, never from intentions (Mutagen).",
+        "execute/action.py",
+        "    return Outcome(action, None, problem=Problem(action.key, message), error=error)",
+        "    entry = action.local\n"
+        "    meant = entry and BaselineEntry(entry.key, entry.size, entry.mtime_ns, 1)\n"
+        "    problem = Problem(action.key, message)\n"
+        "    return Outcome(action, None, baseline=meant, problem=problem, error=error)",
+        (f"{FAULTS}::test_an_upload_that_failed_is_never_taken_for_a_deletion",),
+    ),
+    Mutant(
+        "an upload is recorded with this machine's clock",
+        "Only the listing tells when an object was stored; a guess makes it come down again.",
+        "execute/action.py",
+        "            Verb.UPLOAD,\n            intents=(",
+        "            Verb.UPLOAD,\n            baseline=BaselineEntry(\n"
+        "                action.key, local.size, local.mtime_ns, self.now_ns() // 1000\n"
+        "            ),\n            intents=(",
+        (f"{CHANGES}::test_a_local_edit_travels_even_with_an_old_mtime",),
+    ),
+    Mutant(
+        "what is equal is never recorded",
+        "Equal files never recorded are compared for ever (rclone #9939).",
+        "execute/action.py",
+        "local.mtime_ns, remote.created_us),\n        bytes_down=bytes_down,\n    )",
+        "local.mtime_ns, remote.created_us) and None,\n        bytes_down=bytes_down,\n    )",
+        (f"{CONFLICTS}::test_equal_content_is_adopted_without_a_transfer",),
+    ),
+    Mutant(
+        "uploads begin without a written intent",
+        "I5: a pass that was killed must know its own objects again.",
+        "perform.py",
+        "            if begun:\n",
+        "            if begun and not actions:\n",
+        (f"{FAULTS}::test_an_edit_after_an_unconfirmed_upload_still_wins",),
+    ),
+    Mutant(
+        "a fresh file is not left to come to rest",
+        "Growing files make conflict storms (rclone #717): `settle` waits for them.",
+        "execute/action.py",
+        "return 0 <= self.now_ns() - action.local.mtime_ns < self.settle_ns",
+        "return False",
+        (f"{PASS}::test_a_file_that_keeps_changing_is_left_and_said_to_be",),
+    ),
+    Mutant(
+        "a dry run writes its state",
+        "I8: a dry run changes nothing, anywhere.",
+        "reconcile.py",
+        "BaselineStore.open_read_only(self._state_path, places.identity(self._profile))",
+        "(self._state_dir.mkdir(exist_ok=True) or BaselineStore).open("
+        "self._state_path, places.identity(self._profile))",
+        (f"{PASS}::test_a_dry_run_changes_nothing_anywhere",),
+    ),
+]
+
+MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING]

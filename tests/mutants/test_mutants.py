@@ -1,0 +1,132 @@
+"""Is the suite worth its time? Each planted bug must be noticed by the tests that are to see it.
+
+A mutant that survives wants a test, not a weaker mutant. One whose old text is gone wants to be
+planted anew where the code went.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import ubiops_file_sync
+from mutants.planted import MUTANTS, Mutant
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = Path(ubiops_file_sync.__file__).parent
+
+TESTS_PASSED, TESTS_FAILED = 0, 1
+"""Exit codes of pytest; the others (no such test, no collection) prove nothing."""
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a selection of tests ended."""
+
+    exit_code: int
+    said: str
+
+
+def run_tests(package_home: Path, selection: Iterable[str]) -> Ran:
+    """Run tests of this repository against the package below `package_home`, in a new process."""
+    environment = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(package_home), str(REPOSITORY / "tests")])
+    environment["PYTHONSAFEPATH"] = "1"
+    options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={REPOSITORY}"]
+    options.append(f"--basetemp={package_home / 'tmp'}")
+    # The copy must be what is imported: a run that imports anything else ends with code 3.
+    run = (
+        "import pathlib, sys, pytest, ubiops_file_sync\n"
+        f"if {str(package_home)!r} not in ubiops_file_sync.__file__: sys.exit(3)\n"
+        "sys.exit(pytest.main(sys.argv[1:]))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", run, *options, *selection],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return Ran(ended.returncode, (ended.stdout + ended.stderr)[-3000:])
+
+
+def plant(mutant: Mutant, package: Path) -> None:
+    """Put the bug into a copy of the package."""
+    path = package / mutant.file
+    source = path.read_text()
+    count = source.count(mutant.old)
+    if count != 1:
+        pytest.fail(f"stale: its old text stands {count} times in {mutant.file}; plant it anew")
+    path.write_text(source.replace(mutant.old, mutant.new))
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the package, compiled once so that every mutant starts quickly."""
+    home = tmp_path_factory.mktemp("pristine")
+    copy = shutil.copytree(
+        PACKAGE, home / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    compileall.compile_dir(copy, quiet=1)
+    return home
+
+
+Trial = Callable[[Mutant], Ran]
+
+
+@pytest.fixture(scope="module")
+def trial(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """Tries a mutant; while one is waited for, the next ones are tried already."""
+
+    def run(mutant: Mutant) -> Ran:
+        home = tmp_path_factory.mktemp("mutant")
+        shutil.copytree(pristine / PACKAGE.name, home / PACKAGE.name)
+        plant(mutant, home / PACKAGE.name)
+        try:
+            return run_tests(home, mutant.caught_by)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+    pool = ThreadPoolExecutor(max(2, (os.cpu_count() or 2)))
+    begun: dict[str, Future[Ran]] = {}
+
+    def wait_for(mutant: Mutant) -> Ran:
+        place = MUTANTS.index(mutant)
+        for each in MUTANTS[place : place + 4]:
+            if each.name not in begun:
+                begun[each.name] = pool.submit(run, each)
+        return begun[mutant.name].result()
+
+    yield wait_for
+    pool.shutdown(cancel_futures=True)
+
+
+def test_every_mutant_has_a_name_of_its_own() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_without_a_bug_the_same_tests_pass(pristine: Path) -> None:
+    """Else a mutant could be caught by a test that fails anyway."""
+    selection = sorted({node for mutant in MUTANTS for node in mutant.caught_by})
+    ran = run_tests(pristine, selection)
+    assert ran.exit_code == TESTS_PASSED, ran.said
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_bug_is_caught(mutant: Mutant, trial: Trial) -> None:
+    ran = trial(mutant)
+    assert ran.exit_code == TESTS_FAILED, f"survived. {mutant.lesson}\n{ran.said}"
