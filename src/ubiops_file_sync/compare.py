@@ -85,7 +85,7 @@ def _is_local(key: str) -> bool:
 
     What the merge refuses is an object's name, unless it is longer than that of any object.
     """
-    return keys.refusal(key) is None or len(key.encode()) > keys.MAX_KEY_BYTES
+    return keys.refusal(key) is None or len(key.encode(errors="surrogatepass")) > keys.MAX_KEY_BYTES
 
 
 @dataclass(slots=True)

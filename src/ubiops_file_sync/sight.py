@@ -50,13 +50,13 @@ def look_at(tree: LocalTree | None, key: str, filters: Filters) -> Sight:
     if tree is None:
         return Sight(key, None, (), filters)
     rules = []
-    unknown = None
+    found: LocalEntry | Unknown | None = None
     for item in tree.walk(Wanted(_WayTo(key, Scope(filters)), filters.ready_file)):
         if isinstance(item, FolderRules):
             rules.append(item)
-        elif isinstance(item, Unknown) and item.covers(key):
-            unknown = unknown or item
-    return Sight(key, unknown or _look(tree, key), tuple(rules), filters)
+        elif item.key == key or (isinstance(item, Unknown) and item.covers(key)):
+            found = found or item
+    return Sight(key, found or _look(tree, key), tuple(rules), filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,3 +242,15 @@ def test_a_folder_that_is_not_ready_is_said_to_wait(world: World) -> None:
     told = explain(there, "run/a")
     assert told.decision is not None
     assert told.decision.verb is Verb.UPLOAD
+
+
+def test_what_a_link_within_the_root_leads_to_is_explained_where_links_are_followed(
+    world: World,
+) -> None:
+    there = world.with_settings(symlinks="follow", direction="upload")
+    there.write("real/a", b"12345", age_s=100)
+    (there.root / "link").symlink_to("real")
+    told = explain(there, "link/a")
+    assert isinstance(told.local, LocalEntry)
+    assert told.local.size == 5
+    foretold(there, "link/a")
