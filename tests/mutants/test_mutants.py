@@ -11,8 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def run_tests(package_home: Path, selection: Iterable[str]) -> Ran:
     environment = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"}
     environment["PYTHONPATH"] = os.pathsep.join([str(package_home), str(REPOSITORY / "tests")])
     environment["PYTHONSAFEPATH"] = "1"
-    options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={REPOSITORY}"]
+    options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", f"--rootdir={REPOSITORY}"]
     options.append(f"--basetemp={package_home / 'tmp'}")
     # The copy must be what is imported: a run that imports anything else ends with code 3.
     run = (
@@ -85,36 +84,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-Trial = Callable[[Mutant], Ran]
-
-
-@pytest.fixture(scope="module")
-def trial(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    """Tries a mutant; while one is waited for, the next ones are tried already."""
-
-    def run(mutant: Mutant) -> Ran:
-        home = tmp_path_factory.mktemp("mutant")
-        shutil.copytree(pristine / PACKAGE.name, home / PACKAGE.name)
-        plant(mutant, home / PACKAGE.name)
-        try:
-            return run_tests(home, mutant.caught_by)
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
-
-    pool = ThreadPoolExecutor(max(2, (os.cpu_count() or 2)))
-    begun: dict[str, Future[Ran]] = {}
-
-    def wait_for(mutant: Mutant) -> Ran:
-        place = MUTANTS.index(mutant)
-        for each in MUTANTS[place : place + 4]:
-            if each.name not in begun:
-                begun[each.name] = pool.submit(run, each)
-        return begun[mutant.name].result()
-
-    yield wait_for
-    pool.shutdown(cancel_futures=True)
-
-
 def test_every_mutant_has_a_name_of_its_own() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
@@ -127,6 +96,8 @@ def test_without_a_bug_the_same_tests_pass(pristine: Path) -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_bug_is_caught(mutant: Mutant, trial: Trial) -> None:
-    ran = trial(mutant)
+def test_the_bug_is_caught(mutant: Mutant, pristine: Path, tmp_path: Path) -> None:
+    shutil.copytree(pristine / PACKAGE.name, tmp_path / PACKAGE.name)
+    plant(mutant, tmp_path / PACKAGE.name)
+    ran = run_tests(tmp_path, mutant.caught_by)
     assert ran.exit_code == TESTS_FAILED, f"survived. {mutant.lesson}\n{ran.said}"
