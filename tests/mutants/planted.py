@@ -416,8 +416,8 @@ ACTING = [
         "a file that changed since the plan is overwritten",
         "Look again just before the write (Unison, Maestral).",
         "local/tree.py",
-        "if look(parent_fd, name, key) != expected:",
-        "if False:",
+        "            os.fsync(fd)\n            self._require(parent_fd, name, key, expected)\n",
+        "            os.fsync(fd)\n",
         (f"{TREE}::test_a_file_that_changed_since_the_plan_is_not_overwritten",),
     ),
     Mutant(
@@ -440,8 +440,8 @@ ACTING = [
         "the name is there before the bytes are",
         "I6: a power failure must not leave a name without its content.",
         "local/tree.py",
-        "            os.fsync(fd)\n            if look(",
-        "            if look(",
+        "            os.fsync(fd)\n            self._require(",
+        "            self._require(",
         (f"{TREE}::test_the_data_are_on_disk_before_the_name_is",),
     ),
     Mutant(
