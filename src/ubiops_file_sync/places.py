@@ -158,6 +158,6 @@ def _require_first_pass(profile: Profile, store: BaselineStore) -> None:
     if next(store.rows(), None) is not None:
         raise SafetyHalt(
             f"{start} is missing, but files were in step there. Is its disk mounted? Nothing was "
-            f"changed. If the folder is gone for good, create an empty one (mkdir {root}) and run "
-            "it again: all is fetched anew"
+            f"changed. If the folder is gone for good, begin with an empty one: mkdir {root} && "
+            f"ubiops-file-sync reconcile {profile.name} --allow empty-root"
         )

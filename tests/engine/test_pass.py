@@ -86,16 +86,15 @@ def test_a_file_that_keeps_changing_is_left_and_said_to_be(world: World) -> None
 
 def test_a_file_that_changes_while_it_is_sent_never_arrives_torn(world: World) -> None:
     path = world.write("a", b"x" * 600_000, age_s=100)
-    world.server.faults.add(Fault("sign_upload", "latency", seconds=0.3))
+    world.server.faults.add(Fault("sign_upload", "latency", seconds=1.5))
 
-    def scribble() -> None:
-        time.sleep(0.15)
-        path.write_bytes(b"y" * 600_000)
+    class ScribbleSoon(Progress):
+        """The plan stands, and the upload waits for its signed URL."""
 
-    writer = threading.Thread(target=scribble)
-    writer.start()
-    report = world.run()
-    writer.join()
+        def planned(self, summary: Any) -> None:
+            threading.Timer(0.2, path.write_bytes, [b"y" * 600_000]).start()
+
+    report = Reconciler(world.profile, world.state_dir, progress=ScribbleSoon()).run()
     assert "changed while it was read" in report.problems[0].message
     assert world.remote() == {}
     world.run()

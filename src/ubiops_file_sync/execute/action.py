@@ -77,6 +77,13 @@ class Executor:
         return 0 <= self.now_ns() - action.local.mtime_ns < self.settle_ns
 
     def _upload(self, action: Action) -> Outcome:
+        """Store the local file; a version that somebody else stored is kept first, and looked at.
+
+        Two races remain, since the API has no conditional write: somebody else's upload of this
+        key after that look (about one round trip), and, where the listing showed the object as it
+        was or not at all, after the listing (the whole pass: to look again would double the calls
+        of every upload). Their version is then overwritten, and not in the trash.
+        """
         local = _present(action.local)
         down, extra = 0, _Extra()
         if action.remote is not None and (action.compare or action.loser is not Loser.NONE):
