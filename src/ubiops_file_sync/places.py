@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -149,15 +150,16 @@ def _require_first_pass(profile: Profile, store: BaselineStore) -> None:
     An unmounted disk, or a folder that was moved, must not look like deleted files.
     """
     root = profile.local_dir
+    quoted = shlex.quote(str(root))
     start = f"profile {profile.name!r}: `local_dir` {root}"
     if profile.direction is Direction.UPLOAD or not root.parent.is_dir():
         raise SafetyHalt(
-            f"{start} does not exist. Nothing was changed. Create it (mkdir -p {root}) or correct "
-            "`local_dir`, and run it again"
+            f"{start} does not exist. Nothing was changed. Create it (mkdir -p {quoted}) or "
+            "correct `local_dir`, and run it again"
         )
     if next(store.rows(), None) is not None:
         raise SafetyHalt(
             f"{start} is missing, but files were in step there. Is its disk mounted? Nothing was "
-            f"changed. If the folder is gone for good, begin with an empty one: mkdir {root} && "
+            f"changed. If the folder is gone for good, begin with an empty one: mkdir {quoted} && "
             f"ubiops-file-sync reconcile {profile.name} --allow empty-root"
         )

@@ -27,7 +27,7 @@ from ubiops_file_sync.model import Report
 from ubiops_file_sync.narrow import narrow
 from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.perform import Performance
-from ubiops_file_sync.plan.guards import GUARDS, Halt
+from ubiops_file_sync.plan.guards import BUCKET_REPLACED, GUARDS, Halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.saved_plan import SavedPlan
@@ -160,13 +160,15 @@ class Reconciler:
 
         comparison = self._comparison(tree, store, bucket)
         plan = planned(comparison)
-        halt = comparison.find_halt(plan, self._profile, self._allow)
-        if halt is None and comparison.bucket_is_new():
-            # Allowed: what was in step with the old bucket says nothing of this one.
+        if BUCKET_REPLACED in self._allow and comparison.bucket_is_new():
+            # What was in step with the old bucket says nothing of this one, and no guard is to
+            # judge by it.
             plan.close()
             store.begin_anew(places.identity(self._profile))
             comparison.remember_bucket()
-            return planned(self._comparison(tree, store, bucket))
+            comparison = self._comparison(tree, store, bucket)
+            plan = planned(comparison)
+        halt = comparison.find_halt(plan, self._profile, self._allow)
         if halt is not None:
             plan.close()
             raise SafetyHalt(halt.message)

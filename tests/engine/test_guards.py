@@ -190,3 +190,31 @@ def test_a_skewed_clock_makes_no_difference_to_what_was_in_step(
     world.run()
     assert world.run().planned.action_count == 0
     assert world.remote()["f00"] == b"edited"
+
+
+def test_a_bucket_made_anew_is_begun_anew_before_any_other_guard_judges(world: World) -> None:
+    world = in_step(world.with_settings(deletions="both"))
+    world.server.delete_bucket(world.server.bucket)
+    world.server.create_bucket(world.server.bucket)
+    assert_halts(world, "bucket-replaced")
+    allowing(world, "bucket-replaced")
+    assert len(world.remote()) == 30
+    assert world.trash() == {}
+
+
+def test_the_command_that_goes_on_names_all_that_was_allowed(world: World) -> None:
+    world = in_step(world.with_settings(deletions="to_bucket"))
+    for path in world.root.glob("f*"):
+        path.unlink()
+    with pytest.raises(SafetyHalt, match="To go on deletes 30 of them in the bucket"):
+        world.run()
+    with pytest.raises(SafetyHalt, match="--allow empty-root --allow max-delete"):
+        allowing(world, "empty-root")
+
+
+def test_a_marker_made_anew_does_not_make_an_empty_root_a_full_one(world: World) -> None:
+    world = in_step(world).with_settings(marker=".mounted")
+    for path in world.root.glob("f*"):
+        path.unlink()
+    world.write(".mounted", b"")
+    assert_halts(world, "empty-root")

@@ -271,7 +271,7 @@ HALTING = [
         "an empty root is believed",
         "An unmounted disk wipes the remote (nextcloud/desktop #2350, syncthing #762).",
         "plan/guards.py",
-        "if totals.local_files or not totals.in_step or not totals.remote_files:",
+        "if others > 0 or not totals.in_step or not totals.remote_files:",
         "if True:",
         (GUARDS,),
     ),

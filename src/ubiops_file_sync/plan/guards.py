@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from rich.filesize import decimal
+
 ALWAYS_ALLOWED_DELETES = 10
 """Deletions that a limit given as a share never stops."""
+BUCKET_REPLACED = "bucket-replaced"
 FEWEST_FOR_EVERYTHING = 10
 """Files below which "everything changed" is just a person at work."""
 
@@ -57,16 +60,17 @@ def find_halt(totals: Totals, allowed: Collection[str]) -> Halt | None:
             continue
         trouble = guard(totals)
         if trouble is not None:
-            return Halt(name, _whole(totals, name, trouble))
+            return Halt(name, _whole(totals, [*sorted(allowed), name], trouble))
     return None
 
 
-def _whole(totals: Totals, name: str, trouble: str) -> str:
+def _whole(totals: Totals, allow: list[str], trouble: str) -> str:
+    """The message, with the command that goes on: with all that was allowed already."""
     stop = "" if trouble.endswith("?") else "."
+    options = "".join(f" --allow {name}" for name in allow)
     return (
         f"profile {totals.profile!r}: {trouble}{stop} Nothing was changed. If all is as it should "
-        "be, let one pass go on: "
-        f"ubiops-file-sync reconcile {totals.profile} --allow {name}"
+        f"be, let one pass go on: ubiops-file-sync reconcile {totals.profile}{options}"
     )
 
 
@@ -75,17 +79,23 @@ def _marker_missing(totals: Totals) -> str | None:
         return None
     return (
         f"the marker file {totals.marker!r} is not below {totals.local_dir}. Is its disk mounted?"
-        " If so, create the file anew"
+        " Create the file anew only if your other files are there"
     )
 
 
 def _empty_root(totals: Totals) -> str | None:
-    if totals.local_files or not totals.in_step or not totals.remote_files:
+    # A marker that somebody made anew does not make a root any fuller.
+    others = totals.local_files - (totals.marker is not None and totals.marker_seen)
+    if others > 0 or not totals.in_step or not totals.remote_files:
         # With both sides empty there is nothing left to lose.
         return None
+    deletes = totals.deletes_remote
+    cost = (
+        f" To go on deletes {deletes:,} of them in the bucket (into the trash)" if deletes else ""
+    )
     return (
         f"{totals.local_dir} is empty, but {totals.in_step:,} files were in step there. Is its "
-        "disk mounted?"
+        f"disk mounted?{cost}"
     )
 
 
@@ -140,16 +150,16 @@ def _min_free(totals: Totals) -> str | None:
     if left >= totals.min_free_bytes:
         return None
     return (
-        f"the disk of {totals.local_dir} has {totals.free_bytes:,} bytes free, the plan downloads "
-        f"{totals.bytes_down:,}, and `min_free` keeps {totals.min_free_bytes:,} back. Make room, "
-        "or lower `min_free`"
+        f"the disk of {totals.local_dir} has {decimal(totals.free_bytes)} free, the plan downloads "
+        f"{decimal(totals.bytes_down)}, and `min_free` keeps {decimal(totals.min_free_bytes)} "
+        "back. Make room, or lower `min_free`"
     )
 
 
 GUARDS: dict[str, Callable[[Totals], str | None]] = {
     "marker-missing": _marker_missing,
     "empty-root": _empty_root,
-    "bucket-replaced": _bucket_replaced,
+    BUCKET_REPLACED: _bucket_replaced,
     "max-delete": _max_delete,
     "everything-changed": _everything_changed,
     "min-free": _min_free,
