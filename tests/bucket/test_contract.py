@@ -61,7 +61,9 @@ def test_any_name_survives_the_way_there_and_back(bucket: UbiOpsBucket, name: st
 
 
 def test_deleting_what_is_gone_is_no_error(bucket: UbiOpsBucket) -> None:
+    send(bucket, "a", b"1")
     bucket.delete("never-was")
+    assert set(listed(bucket)) == {"a"}
 
 
 def test_a_receipt_spans_the_moment_of_storing(bucket: UbiOpsBucket) -> None:

@@ -84,7 +84,7 @@ def test_an_odd_key_that_is_harmless_is_taken(key: str) -> None:
 def test_a_key_that_is_taken_names_one_file_below_the_root_and_no_other(key: str) -> None:
     if keys.refusal(key) is not None:
         return
-    assert posixpath.normpath(posixpath.join("/root", key)) == "/root/" + key
+    assert posixpath.normpath(posixpath.join("/base", key)) == "/base/" + key
     assert "\0" not in key
 
 

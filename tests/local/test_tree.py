@@ -705,6 +705,8 @@ def test_a_folder_that_is_gone_or_replaced_by_then_does_not_stop_the_pass(
     write(root / "file", b"x")
     (root / "link").symlink_to(outside)
     tree.flush(["gone/a", "file/a", "link/a", "a"])
+    assert (root / "file").read_bytes() == b"x"
+    assert not (root / "gone").exists()
 
 
 def test_a_disk_that_fails_to_flush_is_not_passed_over(
