@@ -84,7 +84,7 @@ def open_bucket(
         prefix=profile.prefix,
         token_source=profile.token_source,
     )
-    bucket = UbiOpsBucket(place, token, profile.workers, retries, now_ns)
+    bucket = UbiOpsBucket(place, token, retries, now_ns)
     try:
         yield bucket
     finally:

@@ -31,7 +31,7 @@ def connect(server: BucketServer, prefix: str = "p/", token: str | None = None) 
         prefix=prefix,
         token_source="a test",
     )
-    bucket = UbiOpsBucket(place, token or server.token, connections=4, retries=QUICK)
+    bucket = UbiOpsBucket(place, token or server.token, retries=QUICK)
     _connected.append(bucket)
     return bucket
 

@@ -365,8 +365,8 @@ LISTENING = [
         "a truncated body is accepted",
         "I6: a body without a length can end early without an error.",
         "bucket/transfer.py",
-        "if count != size:",
-        "if count > size:",
+        "if self._count != self._size:",
+        "if self._count > self._size:",
         (f"{RETRIES}::test_a_body_that_ends_early_is_no_download",),
     ),
     Mutant(
@@ -397,8 +397,8 @@ LISTENING = [
         "an error quotes the signed URL",
         "I9: no signed URL query is in any error.",
         "bucket/transfer.py",
-        'return Refused(response.status, response.reason or "", storage=True, expired=expired)',
-        "return Refused(response.status, str(response.geturl()), storage=True, expired=expired)",
+        "return Refused(answer.status, answer.reason, storage=True, expired=expired)",
+        "return Refused(answer.status, str(answer.headers), storage=True, expired=expired)",
         (f"{RETRIES}::test_no_token_and_no_signed_url_is_in_any_error_or_log",),
     ),
     Mutant(

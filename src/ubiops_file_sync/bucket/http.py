@@ -1,172 +1,338 @@
-"""Pooled HTTP: one client for the API and for signed URLs.
+"""Pooled HTTP: one client for the API and for signed URLs, on libcurl.
 
 Keep-alive connections (a new TLS session costs three times the CPU of a request), timeouts on
 every phase, no body and no query ever logged (signed URLs are secrets), no retry of its own.
+Why libcurl, with figures: `docs/dependencies.md`.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 import threading
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
 
-import urllib3
+import pycurl
 
 from ubiops_file_sync.errors import Interrupted
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
+_BUFFER_BYTES = 256 * 1024
+"""libcurl's default of 16 KiB costs a call into Python for each."""
+
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where Debian, Fedora, SUSE and Alpine keep the trusted certificates."""
 
 
-class _NoQueries(logging.Filter):
-    """Takes queries out of urllib3's own log lines: that of a signed URL is a secret (I9)."""
+class Trouble(Enum):
+    """Where a request broke off."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
-            )
-        return True
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_NoQueries())
+    NAME = "the host name is not known"
+    CONNECT = "no connection"
+    TLS = "the secure connection failed"
+    TIMEOUT = "no answer in time"
+    PROXY = "the proxy refused"
+    BROKEN = "the connection broke off"
 
 
-class _PlainConnection(urllib3.connection.HTTPConnection):
-    """Gives each block of a body the read timeout: urllib3 leaves the connect timeout in force
-    while the first request of a connection is sent, and a slow uplink would meet it."""
+class NoAnswer(Exception):
+    """No complete answer came. Its text never holds a URL."""
 
-    def connect(self) -> None:
-        super().connect()
-        self.sock.settimeout(READ_TIMEOUT_S)
-
-
-class _TlsConnection(urllib3.connection.HTTPSConnection):
-    """As `_PlainConnection`."""
-
-    def connect(self) -> None:
-        super().connect()
-        if self.sock is not None:
-            self.sock.settimeout(READ_TIMEOUT_S)
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.value)
+        self.trouble = trouble
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
+@dataclass(slots=True)
+class Answer:
+    """An answer of any status."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    """By lower-case name; those that came more than once are joined with commas."""
+    data: bytes = b""
+    """The whole body, unless somebody else took it."""
 
 
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+class Source(Protocol):
+    """A request body of known length."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most `count` further bytes."""
+        ...
+
+    def rewind(self) -> None:
+        """Begin anew: a pooled connection turned out to be closed."""
+        ...
+
+
+Take = Callable[[bytes], None]
+"""Takes a block of a body."""
 
 
 class HttpClient:
-    """A pool of connections to any number of hosts. Thread-safe."""
+    """Connections to any number of hosts, kept alive between requests. Thread-safe."""
 
-    def __init__(self, connections: int) -> None:
-        """`connections`: how many threads will ask one host at the same time."""
-        self._options: dict[str, Any] = {
-            "maxsize": connections,
-            "block": False,
-            "retries": False,
-            "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        }
+    def __init__(self) -> None:
         self.stopping = threading.Event()
-        """Set: every request fails, and bodies that are under way break off."""
-        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
-        self._lock = threading.Lock()
+        """Set: every request fails, and those under way break off within a second."""
+        # Each handle keeps its own connections. The one used last is taken first, so there are as
+        # many as threads ever asked at once.
+        self._idle: list[Any] = []
+        self._trust = _trusted_certificates()
 
     def close(self) -> None:
         """Close every idle connection."""
-        with self._lock:
-            for pool in self._pools.values():
-                pool.clear()
-
-    def ask(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: Any = None,
-        *,
-        stream: bool = False,
-        read_timeout_s: float = READ_TIMEOUT_S,
-    ) -> urllib3.BaseHTTPResponse:
-        """Send one request. Raises urllib3's `HTTPError` for anything but an answer.
-
-        With `stream` the body is not read; the caller reads it and releases the connection.
-        """
-        self.require_going_on()
-        return self._pool_for(url).request(
-            method,
-            url,
-            headers=headers,
-            body=body,
-            preload_content=not stream,
-            redirect=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
-        )
+        while self._idle:
+            self._idle.pop().close()
 
     def require_going_on(self) -> None:
         """Raise `Interrupted` once `stopping` is set."""
         if self.stopping.is_set():
             raise Interrupted("interrupted; the next pass takes it")
 
-    @contextmanager
-    def streaming(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        """GET whose body the block may read or leave: an unread one costs the connection."""
-        response = self.ask("GET", url, headers, stream=True)
+    def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> Answer:
+        """The answer to one small request. Raises `NoAnswer`."""
+
+        def prepare(curl: Any) -> None:
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+            if body is not None:
+                curl.setopt(pycurl.POSTFIELDS, body)
+
+        return self._request(url, headers, prepare, None, read_timeout_s)
+
+    def put(self, url: str, headers: Mapping[str, str], source: Source, size: int) -> Answer:
+        """PUT `size` bytes of `source`, with their length even if it is zero.
+
+        Raises `NoAnswer`, and what `source` raises, which breaks the request off.
+        """
+
+        def prepare(curl: Any) -> None:
+            curl.setopt(pycurl.UPLOAD, 1)
+            curl.setopt(pycurl.INFILESIZE_LARGE, size)
+            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, _BUFFER_BYTES)
+
+        return self._request(url, headers, prepare, None, READ_TIMEOUT_S, source)
+
+    def get(
+        self, url: str, headers: Mapping[str, str], begin: Callable[[Answer], Take | None]
+    ) -> Answer:
+        """GET whose body goes to what `begin` returns, once it has seen status and headers.
+
+        None: the body is left, which costs the connection. Raises `NoAnswer`, and what `begin` or
+        the taker raises.
+        """
+        return self._request(url, headers, lambda _curl: None, begin, READ_TIMEOUT_S)
+
+    def _request(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        prepare: Callable[[Any], None],
+        begin: Callable[[Answer], Take | None] | None,
+        read_timeout_s: float,
+        source: Source | None = None,
+    ) -> Answer:
+        self.require_going_on()
+        exchange = _Exchange(self.stopping, begin, source)
+        curl = self._idle.pop() if self._idle else pycurl.Curl()
         try:
-            yield response
+            self._set_up(curl, url, headers, read_timeout_s)
+            prepare(curl)
+            exchange.listen(curl)
+            curl.perform()
+        except pycurl.error as error:
+            exchange.raise_what_came()
+            self.require_going_on()
+            if not exchange.is_left:
+                raise NoAnswer(_trouble(error, curl)) from None
+        except UnicodeError:
+            raise NoAnswer(Trouble.BROKEN) from None  # The URL is no URL.
         finally:
-            # drain_conn would download all the rest; a connection is the cheaper price.
-            response.close()
-            response.release_conn()
+            curl.reset()  # Lets go of the callbacks, and keeps the connections.
+            self._idle.append(curl)
+        return exchange.answer()
 
-    def _pool_for(self, url: str) -> urllib3.PoolManager:
+    def _set_up(
+        self, curl: Any, url: str, headers: Mapping[str, str], read_timeout_s: float
+    ) -> None:
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        # Signatures are of the path as it stands.
+        curl.setopt(pycurl.PATH_AS_IS, 1)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        # Without the empty one it would wait a second for leave to send a large body.
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        curl.setopt(pycurl.HTTPHEADER, [*lines, "Expect:"])
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.TCP_NODELAY, 1)
+        curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_TIMEOUT_S * 1000))
+        # Not a limit of the whole, which may take hours, but of the time without a byte.
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(read_timeout_s)))
+        for option, place in self._trust:
+            curl.setopt(option, place)
+
+
+class _Exchange:
+    """What comes and goes during one request, as libcurl calls for it.
+
+    pycurl prints what a callback raises and goes on; so it is kept here, and raised at the end.
+    """
+
+    def __init__(
+        self,
+        stopping: threading.Event,
+        begin: Callable[[Answer], Take | None] | None,
+        source: Source | None,
+    ) -> None:
+        self._stopping = stopping
+        self._begin = begin
+        self._source = source
+        self._head: list[bytes] = []
+        self._blocks: list[bytes] = []
+        self._take: Take | None = self._blocks.append if begin is None else None
+        self._raised: BaseException | None = None
+        self.is_left = False
+        """Nobody wanted the body."""
+
+    def listen(self, curl: Any) -> None:
+        """Have libcurl call for each event."""
+        curl.setopt(pycurl.HEADERFUNCTION, self._heard)
+        curl.setopt(pycurl.WRITEFUNCTION, self._came)
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
+        if self._source is not None:
+            curl.setopt(pycurl.READFUNCTION, partial(self._read, self._source))
+            curl.setopt(pycurl.SEEKFUNCTION, partial(self._seek, self._source))
+
+    def answer(self) -> Answer:
+        """The answer. Raises what a callback raised."""
+        self.raise_what_came()
+        answer = _parsed(self._head)
+        if self._begin is not None and self._take is None and not self.is_left:
+            self._begin(answer)  # A body of no bytes has not called for it yet.
+        answer.data = b"".join(self._blocks)
+        return answer
+
+    def raise_what_came(self) -> None:
+        """Raise what broke the request off on this side."""
+        if self._raised is not None:
+            raise self._raised
+
+    def _heard(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):
+            self._head.clear()  # That of a 100 went before.
+        self._head.append(line)
+
+    def _came(self, block: bytes) -> int | None:
         try:
-            parts = urlsplit(url)
-        except ValueError:
-            raise urllib3.exceptions.LocationParseError("a signed URL") from None
-        place = (parts.scheme, parts.netloc)
-        with self._lock:
-            pool = self._pools.get(place)
-            if pool is None:
-                pool = self._pools[place] = self._new_pool(parts.scheme, parts.hostname or "")
-            return pool
-
-    def _new_pool(self, scheme: str, host: str) -> urllib3.PoolManager:
-        options = dict(self._options)
-        if scheme == "https":
-            options["ssl_context"] = _tls_context()
-        proxy = _proxy_for(scheme, host)
-        pool = (
-            urllib3.PoolManager(**options)
-            if proxy is None
-            else urllib3.ProxyManager(proxy, **options)
-        )
-        pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
-        return pool
-
-
-def _proxy_for(scheme: str, host: str) -> str | None:
-    """The proxy that the usual variables (`HTTPS_PROXY`, `NO_PROXY` …) name for a host."""
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(scheme, proxies.get("all"))
-    if not proxy or urllib.request.proxy_bypass(host):
+            if self._take is None and self._begin is not None:
+                self._take = self._begin(_parsed(self._head))
+            if self._take is None:
+                self.is_left = True
+                return 0
+            self._take(block)
+        except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
+            self._raised = error
+            return 0
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+
+    def _read(self, source: Source, count: int) -> bytes | int:
+        try:
+            return source.read(count)
+        except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
+            self._raised = error
+            return int(pycurl.READFUNC_ABORT)
+
+    def _seek(self, source: Source, offset: int, origin: int) -> int:
+        if offset or origin:
+            return int(pycurl.SEEKFUNC_CANTSEEK)
+        source.rewind()
+        return int(pycurl.SEEKFUNC_OK)
+
+    def _watch(self, *_counts: int) -> bool:
+        try:
+            return self._stopping.is_set()
+        except BaseException as error:  # noqa: BLE001  Ctrl-C comes to the main thread here
+            self._raised = error
+            return True
 
 
-def _tls_context() -> ssl.SSLContext:
-    """The system's trusted certificates, and those that `requests` users name by variable."""
-    context = ssl.create_default_context()
-    extra = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if extra:
-        context.load_verify_locations(cafile=extra)
-    return context
+def _parsed(head: list[bytes]) -> Answer:
+    words = head[0].decode("latin-1").split(None, 2) if head else []
+    headers: dict[str, str] = {}
+    for line in head[1:]:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            name, value = name.strip().lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    return Answer(status, words[2].strip() if len(words) > 2 else "", headers)
+
+
+_E_PROXY = 97
+"""CURLE_PROXY, which pycurl has no name for."""
+
+_TROUBLES = {
+    pycurl.E_COULDNT_RESOLVE_HOST: Trouble.NAME,
+    pycurl.E_COULDNT_RESOLVE_PROXY: Trouble.PROXY,
+    pycurl.E_COULDNT_CONNECT: Trouble.CONNECT,
+    pycurl.E_OPERATION_TIMEDOUT: Trouble.TIMEOUT,
+    pycurl.E_SSL_CONNECT_ERROR: Trouble.TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: Trouble.TLS,
+    pycurl.E_SSL_CACERT_BADFILE: Trouble.TLS,
+    pycurl.E_SSL_CERTPROBLEM: Trouble.TLS,
+    pycurl.E_SSL_CIPHER: Trouble.TLS,
+    _E_PROXY: Trouble.PROXY,
+}
+
+
+def _trouble(error: pycurl.error, curl: Any) -> Trouble:
+    """Where it broke off. libcurl's own words are left out: they may quote the URL."""
+    trouble = _TROUBLES.get(error.args[0], Trouble.BROKEN)
+    if trouble is Trouble.TIMEOUT and not curl.getinfo(pycurl.PRETRANSFER_TIME):
+        return Trouble.CONNECT
+    if curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 400:
+        return Trouble.PROXY
+    return trouble
+
+
+def _trusted_certificates() -> list[tuple[int, str]]:
+    """libcurl's options for the certificates to trust.
+
+    Those that the variables of OpenSSL, `requests` and curl name; else the system's; else those
+    that come with the SDK.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        place = os.environ.get(name)
+        if place:
+            return [(pycurl.CAPATH if Path(place).is_dir() else pycurl.CAINFO, place)]
+    own = ssl.get_default_verify_paths()
+    for place in (own.cafile, *_CA_FILES):
+        if place and Path(place).is_file():
+            return [(pycurl.CAINFO, place)]
+    import certifi
+
+    return [(pycurl.CAINFO, certifi.where())]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import urllib3
-
+from ubiops_file_sync.bucket.http import NoAnswer, Trouble
 from ubiops_file_sync.bucket.retry import RATE_LIMITED, Refused, passes_by_itself
 from ubiops_file_sync.errors import (
     AccessRefused,
@@ -48,6 +47,19 @@ _FORBIDDEN = {
         "may not delete in the bucket. Give it the role files-writer, or set "
         "`deletions: none` in the profile"
     ),
+}
+
+
+_UNANSWERED = {
+    Trouble.NAME: "the host name of {host} is not known here; check `api_host` and the DNS",
+    Trouble.TLS: (
+        "the secure connection failed (TLS): is the clock right, and the certificate trusted? "
+        "REQUESTS_CA_BUNDLE or SSL_CERT_FILE names the certificates to trust"
+    ),
+    Trouble.CONNECT: "no connection to {host} or its storage; check the network and `api_host`",
+    Trouble.TIMEOUT: "no answer in time from {host} or its storage",
+    Trouble.PROXY: "the proxy refused the connection; check HTTPS_PROXY and NO_PROXY",
+    Trouble.BROKEN: "the connection to {host} or its storage broke off",
 }
 
 
@@ -101,21 +113,6 @@ def _what_happened(error: Exception, place: Place) -> str:
             )
         who = "the storage provider" if error.storage else f"UbiOps at {place.api_host}"
         return f"{who} answered {error}"
-    if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return f"the host name of {place.api_host} is not known here; check `api_host` and the DNS"
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return (
-            "the secure connection failed (TLS): is the clock right, and the certificate trusted? "
-            "SSL_CERT_FILE or REQUESTS_CA_BUNDLE names further certificates"
-        )
-    if isinstance(
-        error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.NewConnectionError
-    ):
-        return f"no connection to {place.api_host} or its storage; check the network and `api_host`"
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return f"no answer in time from {place.api_host} or its storage"
-    if isinstance(error, urllib3.exceptions.ProxyError):
-        return "the proxy refused the connection; check HTTPS_PROXY and NO_PROXY"
-    if isinstance(error, urllib3.exceptions.HTTPError):
-        return f"the connection broke off ({type(error).__name__})"
+    if isinstance(error, NoAnswer):
+        return _UNANSWERED[error.trouble].format(host=place.api_host)
     return f"UbiOps at {place.api_host}: {error}"

@@ -11,9 +11,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-import urllib3
-
-from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, HttpClient
+from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, Answer, HttpClient
 from ubiops_file_sync.bucket.retry import RATE_LIMITED, Pause, Refused
 
 _DEFAULT_RESET_S = 59
@@ -40,7 +38,7 @@ class PooledRest:
         body: Any = None,
         _request_timeout: float | None = None,
         **_unused: Any,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Answer:
         """The answer to one call. Raises `Refused` for any other status than 2xx."""
         url = host + resource_path + (f"?{urlencode(query_params)}" if query_params else "")
         all_headers = {"Content-Type": "application/json", **(headers or {})}
@@ -59,21 +57,21 @@ class PooledRest:
         return response
 
 
-def _reset_s(response: urllib3.BaseHTTPResponse) -> float:
+def _reset_s(response: Answer) -> float:
     """Seconds until the quota's window ends, and one more for the rounding of the header."""
     text = response.headers.get("x-ratelimit-reset", "")
     told_s = int(text) if text.isdigit() else _DEFAULT_RESET_S
     return min(told_s, _LONGEST_RESET_S) + 1
 
 
-def _words(response: urllib3.BaseHTTPResponse) -> str:
+def _words(response: Answer) -> str:
     """The API's own explanation. Never the raw body: that may hold anything."""
     try:
         body = json.loads(response.data)
     except ValueError:
-        return response.reason or ""
+        return response.reason
     if isinstance(body, dict):
         for name in ("error", "error_message", "detail"):
             if isinstance(body.get(name), str):
                 return str(body[name])[:300]
-    return response.reason or ""
+    return response.reason

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
-import urllib3
+
+from ubiops_file_sync.bucket.http import NoAnswer
 
 Result = TypeVar("Result")
 
@@ -78,7 +79,7 @@ def passes_by_itself(error: BaseException) -> bool:
             or error.status >= 500
             or (error.storage and (error.expired or error.status == 403))
         )
-    return isinstance(error, urllib3.exceptions.HTTPError | Damaged)
+    return isinstance(error, NoAnswer | Damaged)
 
 
 def attempt(

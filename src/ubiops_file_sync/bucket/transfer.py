@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-import urllib3
-
 from ubiops_file_sync.bucket.contract import Fetched
-from ubiops_file_sync.bucket.digest import BLOCK_BYTES, Hasher, hasher, provider_digest
-from ubiops_file_sync.bucket.http import HttpClient
+from ubiops_file_sync.bucket.digest import Digest, Hasher, hasher, provider_digest
+from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.errors import KeyFailure
 
@@ -32,53 +30,76 @@ def get_blob(
 ) -> Fetched:
     """Download into `sink`, or find out that the content is that of `same_as`.
 
-    Raises `Refused`, `Damaged` or urllib3's `HTTPError`, each of which another try may mend, and
+    Raises `Refused`, `Damaged` or `NoAnswer`, each of which another try may mend, and
     `KeyFailure` if the object is no longer the one that was listed.
     """
-    with http.streaming(url, {}) as response:
-        if response.status != 200:
-            raise _refused(response, response.read(_ERROR_BYTES))
-        told = response.headers.get("Content-Length")
-        if told is not None and int(told) != size:
+    download = _Download(size, sink, same_as)
+    http.get(url, {}, download.begin)
+    return download.checked()
+
+
+class _Download:
+    """One answer to a signed GET, from its headers to the check of what came."""
+
+    def __init__(self, size: int, sink: BinaryIO, same_as: Callable[[str], bytes] | None) -> None:
+        self._size = size
+        self._sink = sink
+        self._same_as = same_as
+        self._known: Digest | None = None
+        self._computing: Hasher | None = None
+        self._count = 0
+        self._is_equal = False
+        self._refusal: Answer | None = None
+        self._said = b""
+
+    def begin(self, answer: Answer) -> Take | None:
+        """What takes the body; None: it is not needed."""
+        if answer.status != 200:
+            self._refusal = answer
+            return self._hear
+        told = answer.headers.get("content-length")
+        if told is not None and int(told) != self._size:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
-        known = provider_digest(response.headers)
-        if known and same_as and same_as(known.algorithm) == known.value:
+        self._known = known = provider_digest(answer.headers)
+        if known and self._same_as and self._same_as(known.algorithm) == known.value:
+            self._is_equal = True
+            return None
+        algorithm = known.algorithm if known else ("sha256" if self._same_as else None)
+        self._computing = hasher(algorithm) if algorithm else None
+        self._sink.seek(0)
+        self._sink.truncate()
+        return self._store
+
+    def checked(self) -> Fetched:
+        """What came of it, once the body has ended."""
+        if self._refusal is not None:
+            raise _refused(self._refusal, self._said)
+        if self._is_equal:
             return Fetched(equal=True, bytes_down=0)
-        algorithm = known.algorithm if known else ("sha256" if same_as else None)
-        computing = hasher(algorithm) if algorithm else None
-        count = _pour(http, response, sink, computing)
-    if count != size:
-        # A body without a length can end early without an error: the listed size is the proof.
-        raise Damaged(f"{count} bytes came of {size}")
-    found = computing.digest() if computing else b""
-    if known and found != known.value:
-        raise Damaged(f"the content does not match the provider's {known.algorithm}")
-    equal = same_as is not None and known is None and same_as("sha256") == found
-    return Fetched(equal=equal, bytes_down=count)
+        if self._count != self._size:
+            # A body without a length can end early without an error: the listed size is the proof.
+            raise Damaged(f"{self._count} bytes came of {self._size}")
+        known, found = self._known, self._computing.digest() if self._computing else b""
+        if known and found != known.value:
+            raise Damaged(f"the content does not match the provider's {known.algorithm}")
+        same_as = self._same_as
+        equal = same_as is not None and known is None and same_as("sha256") == found
+        return Fetched(equal=equal, bytes_down=self._count)
+
+    def _store(self, block: bytes) -> None:
+        if self._computing:
+            self._computing.update(block)
+        _write_all(self._sink, block)
+        self._count += len(block)
+
+    def _hear(self, block: bytes) -> None:
+        self._said = (self._said + block)[:_ERROR_BYTES]
 
 
-def _refused(response: urllib3.BaseHTTPResponse, body: bytes) -> Refused:
+def _refused(answer: Answer, body: bytes) -> Refused:
     """The provider's refusal; of its body only this one finding, since it may quote the URL."""
     expired = b"ExpiredToken" in body or b"expired" in body
-    return Refused(response.status, response.reason or "", storage=True, expired=expired)
-
-
-def _pour(
-    http: HttpClient,
-    response: urllib3.BaseHTTPResponse,
-    sink: BinaryIO,
-    computing: Hasher | None,
-) -> int:
-    sink.seek(0)
-    sink.truncate()
-    count = 0
-    for block in response.stream(BLOCK_BYTES, decode_content=False):
-        http.require_going_on()
-        if computing:
-            computing.update(block)
-        _write_all(sink, block)
-        count += len(block)
-    return count
+    return Refused(answer.status, answer.reason, storage=True, expired=expired)
 
 
 def _write_all(sink: BinaryIO, block: bytes) -> None:
@@ -102,41 +123,49 @@ def put_blob(
     S3 answers 501 and Azure 411. `check` is called before the last block is sent: what it raises
     breaks the upload off, and a PUT that breaks off stores nothing.
     """
-    headers = {**_SDK_HEADERS, "Content-Length": str(size)}
-    if provider == AZURE:
-        headers |= _AZURE_HEADERS
-    computing = hasher("md5")
-    body = _watched(http, _blocks(source, size, computing, check)) if size else b""
-    response = http.ask("PUT", url, headers, body)
-    if not 200 <= response.status <= 299:
-        raise _refused(response, response.data)
-    known = provider_digest(response.headers)
-    if known and known.algorithm == "md5" and known.value != computing.digest():
+    headers = {**_SDK_HEADERS, **(_AZURE_HEADERS if provider == AZURE else {})}
+    body = _Upload(source, size, check)
+    answer = http.put(url, headers, body, size)
+    if not 200 <= answer.status <= 299:
+        raise _refused(answer, answer.data)
+    known = provider_digest(answer.headers)
+    if known and known.algorithm == "md5" and known.value != body.md5():
         raise Damaged("the provider stored other bytes than were sent")
-    return response.headers
+    return answer.headers
 
 
-def _watched(http: HttpClient, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    for block in blocks:
-        http.require_going_on()
-        yield block
+class _Upload:
+    """The body of one PUT: the file's bytes, hashed as they go."""
 
+    def __init__(self, source: BinaryIO, size: int, check: Callable[[], None] | None) -> None:
+        self._source = source
+        self._size = size
+        self._check = check
+        self.rewind()
 
-def _blocks(
-    source: BinaryIO, size: int, computing: Hasher, check: Callable[[], None] | None
-) -> Iterator[bytes]:
-    source.seek(0)
-    left = size
-    while left:
+    def rewind(self) -> None:
+        """Begin anew."""
+        self._source.seek(0)
+        self._left = self._size
+        self._computing = hasher("md5")
+
+    def md5(self) -> bytes:
+        """The digest of what was sent."""
+        return self._computing.digest()
+
+    def read(self, count: int, /) -> bytes:
+        """At most `count` further bytes."""
+        if not self._left:
+            return b""
         try:
-            block = source.read(min(BLOCK_BYTES, left))
+            block = self._source.read(min(count, self._left))
         except OSError as error:
             # Else it would be taken for the network's, and tried again.
             raise KeyFailure(f"it cannot be read ({(error.strerror or '').lower()})") from error
         if not block:
             raise KeyFailure("the file got shorter while it was read; the next pass takes it")
-        left -= len(block)
-        computing.update(block)
-        if not left and check:
-            check()
-        yield block
+        self._left -= len(block)
+        self._computing.update(block)
+        if not self._left and self._check:
+            self._check()
+        return block

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
-import urllib3
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.contract import BucketFacts, CallCounter, Fetched, Receipt
-from ubiops_file_sync.bucket.http import HttpClient
+from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Pause, Refused, RetryPolicy, attempt
@@ -62,17 +61,16 @@ class UbiOpsBucket:
         self,
         place: Place,
         token: str,
-        connections: int,
         retries: RetryPolicy | None = None,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """No call is made yet. `connections`: how many threads will work at once."""
+        """No call is made yet."""
         self._now_ns = now_ns
         self.calls = CallCounter()
         self.skew_us = 0
         self._place = place
         self._retries = retries or RetryPolicy()
-        self._http = HttpClient(connections)
+        self._http = HttpClient()
         self._api = _core_api(
             place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
         )
@@ -203,11 +201,9 @@ class UbiOpsBucket:
             raise KeyFailure(refusal)
         return self._place.prefix + key
 
-    def _call(
-        self, endpoint: str, method: Callable[..., Any], **options: Any
-    ) -> urllib3.BaseHTTPResponse:
+    def _call(self, endpoint: str, method: Callable[..., Any], **options: Any) -> Answer:
         self.calls.add(endpoint)
-        answer: urllib3.BaseHTTPResponse = method(**options, _preload_content=False)
+        answer: Answer = method(**options, _preload_content=False)
         return answer
 
     def _tried(
@@ -219,7 +215,7 @@ class UbiOpsBucket:
     ) -> Result:
         try:
             return attempt(self._retries, work, self._http.stopping, total_s=total_s)
-        except (Refused, Damaged, urllib3.exceptions.HTTPError) as error:
+        except (Refused, Damaged, NoAnswer) as error:
             raise self._explained(error, endpoint, key) from None
 
     def _explained(self, error: Exception, endpoint: str, key: str | None = None) -> Exception:
@@ -248,7 +244,7 @@ def _core_api(api_host: str, token: str, rest: PooledRest) -> Any:
     return ubiops.CoreApi(client)
 
 
-def _decoded(answer: urllib3.BaseHTTPResponse, shape: type[Result]) -> Result:
+def _decoded(answer: Answer, shape: type[Result]) -> Result:
     """The answer's JSON, straight into the few fields that are used (an SDK model costs 30 ×)."""
     try:
         return msgspec.json.decode(answer.data, type=shape)
@@ -264,21 +260,21 @@ def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
         raise Damaged("the answer is not what the UbiOps API sends") from None
 
 
-def _skew_us(headers: Any, now_us: int) -> int:
+def _skew_us(headers: Mapping[str, str], now_us: int) -> int:
     """How far `now_us` is ahead of the server's `Date`; 0 if by less than that can tell.
 
     `Date` has whole seconds, cut and not rounded, and the answer was under way.
     """
-    if "Date" not in headers:
+    if "date" not in headers:
         return 0
     skew_us = now_us - (_server_us(headers) + 500_000)
     return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
 
 
-def _server_us(headers: Any) -> int:
+def _server_us(headers: Mapping[str, str]) -> int:
     """The server's clock, from `Date`; the local one if it sends none."""
     try:
-        when = parsedate_to_datetime(headers["Date"])
+        when = parsedate_to_datetime(headers["date"])
     except (KeyError, TypeError, ValueError):
         when = datetime.now(UTC)
     return int(when.timestamp() * 1_000_000)
