@@ -397,8 +397,8 @@ LISTENING = [
         "an error quotes the signed URL",
         "I9: no signed URL query is in any error.",
         "bucket/transfer.py",
-        "return Refused(answer.status, answer.reason, storage=True, expired=expired)",
-        "return Refused(answer.status, str(answer.headers), storage=True, expired=expired)",
+        "        raise _refused(answer, answer.data)\n",
+        "        raise Refused(answer.status, url, storage=True)\n",
         (f"{RETRIES}::test_no_token_and_no_signed_url_is_in_any_error_or_log",),
     ),
     Mutant(
