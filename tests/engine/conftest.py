@@ -5,13 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from engine.behaviours import BEHAVIOURS
 from engine.world import World
 from ubiops_file_sync.emulator import BucketServer
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what pins the very thing that `--behaviour` changes."""
+    name = config.getoption("--behaviour")
+    for item in items:
+        for mark in item.iter_markers("not_under"):
+            if name in mark.args:
+                item.add_marker(pytest.mark.skip(reason=mark.kwargs["reason"]))
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[BucketServer]:
-    with BucketServer(tmp_path / "server", rate_limit=None) as running:
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BucketServer]:
+    behaviour = BEHAVIOURS.get(request.config.getoption("--behaviour"))
+    with BucketServer(tmp_path / "server", rate_limit=None, behaviour=behaviour) as running:
         yield running
 
 

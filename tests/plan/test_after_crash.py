@@ -40,6 +40,10 @@ def finished(key: str = "k") -> Intent:
     return Intent(key, SENT.size, SENT.mtime_ns, BEGAN_US, ENDED_US)
 
 
+def just_finished() -> Intent:
+    return finished()._replace(finished_us=NOW_US - 20 * SECOND_US)
+
+
 def unfinished(key: str = "k") -> Intent:
     return Intent(key, SENT.size, SENT.mtime_ns, BEGAN_US, None)
 
@@ -116,6 +120,27 @@ CASES = {
     ),
     "not stored: sent": After(SENT, None, unfinished(), None, "upload"),
     "said to be stored, and gone: sent": After(SENT, None, finished(), None, "upload"),
+    "sent a moment ago, and not shown yet: waited for": After(
+        SENT, None, just_finished(), None, None
+    ),
+    "edited a moment ago, and the old version still shown: waited for": After(
+        SENT, remote(STORED_US), just_finished(), base(), None
+    ),
+    "edited a moment ago, deleted here, and the old version still shown: waited for": After(
+        None, remote(STORED_US), just_finished(), base(), None
+    ),
+    "sent a moment ago, not shown yet, and edited since: sent": After(
+        EDITED_SINCE, None, just_finished(), None, "upload"
+    ),
+    "sent a moment ago, under a time and size that were there before: compared": After(
+        SENT, remote(STORED_US, 20), just_finished(), base(size=20), "adopt compare"
+    ),
+    "sent long ago, under a time and size that were there before: compared": After(
+        SENT, remote(STORED_US, 20), finished(), base(size=20), "upload trash compare"
+    ),
+    "sent long ago, and the object there is as it was before: sent": After(
+        SENT, remote(STORED_US), finished(), base(), "upload"
+    ),
     "not stored, and deleted here: nothing": After(None, None, unfinished(), None, None),
     "stored, and deleted on both sides: nothing": After(None, None, finished(), None, None),
     "in step once, begun anew, and deleted on both sides: forgotten": After(

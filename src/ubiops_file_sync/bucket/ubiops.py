@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
@@ -24,7 +25,10 @@ from ubiops_file_sync.bucket.transfer import get_blob, put_blob
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
 
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
+_SMALLER_PAGE_ITEMS = 100
+"""For an installation that refuses pages of `PAGE_ITEMS`."""
 _SMALLEST_SKEW_US = 3_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,6 +78,7 @@ class UbiOpsBucket:
         self._api = _core_api(
             place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
         )
+        self._page_items = PAGE_ITEMS
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
 
     def close(self) -> None:
@@ -108,18 +113,30 @@ class UbiOpsBucket:
             token = page.continuation_token
 
     def _page(self, token: str | None) -> _Page:
-        options: dict[str, Any] = {"limit": PAGE_ITEMS}
+        options: dict[str, Any] = {}
         if self._place.prefix:
             options["prefix"] = self._place.prefix
         if token:
             options["continuation_token"] = token
 
         def ask() -> _Page:
-            answer = self._call("list", self._api.files_list, **self._names, **options)
+            answer = self._listed(options)
             self.skew_us = _skew_us(answer.headers, self._now_ns() // 1000)
             return _decoded(answer, _Page)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
+
+    def _listed(self, options: dict[str, Any]) -> Answer:
+        """The answer to one listing call, in smaller pages from the first that is too large on."""
+        listing = partial(self._call, "list", self._api.files_list, **self._names, **options)
+        try:
+            return listing(limit=self._page_items)
+        except Refused as refused:
+            too_large = refused.status == _BAD_REQUEST and "limit" in refused.message.lower()
+            if not too_large or self._page_items == _SMALLER_PAGE_ITEMS:
+                raise
+        self._page_items = _SMALLER_PAGE_ITEMS
+        return listing(limit=self._page_items)
 
     def _entry(self, item: _Item) -> RemoteEntry:
         prefix = self._place.prefix

@@ -13,6 +13,13 @@ somebody else's object of the same size would be taken for ours.
 DATE_STEP_US = 1_000_000
 """HTTP `Date` has whole seconds, cut: the answer came up to one later than it says."""
 
+VISIBLE_AFTER_US = 30_000_000
+"""How long a bucket may take to show what was stored in it, before it is taken for gone.
+
+UbiOps and its providers promise to show it at once. Where they do not, to wait costs half a minute,
+and not to wait costs an upload in every pass until it shows.
+"""
+
 
 def recognise(intent: Intent, remote: RemoteEntry) -> BaselineEntry | None:
     """The baseline of an upload of ours that is seen for the first time, if it is surely ours.
@@ -37,6 +44,12 @@ def may_be_ours(intent: Intent, remote: RemoteEntry) -> bool:
         return False  # Then `recognise` knows for sure.
     began = intent.started_us - CLOCK_TOLERANCE_US
     return remote.size == intent.size and remote.created_us >= began
+
+
+def is_just_sent(intent: Intent, server_now_us: int) -> bool:
+    """Whether an upload ended well, and so lately that the bucket may not show it yet."""
+    ended_us = intent.finished_us
+    return ended_us is not None and server_now_us < ended_us + DATE_STEP_US + VISIBLE_AFTER_US
 
 
 def is_later_edit(local: LocalEntry, intent: Intent) -> bool:
