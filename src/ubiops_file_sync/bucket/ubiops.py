@@ -75,7 +75,7 @@ class UbiOpsBucket:
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient()
-        self._api = _core_api(
+        self._api = core_api(
             place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
         )
         self._page_items = PAGE_ITEMS
@@ -190,7 +190,7 @@ class UbiOpsBucket:
             answer = self._call("upload", self._api.files_upload, **self._names, file=file)
             signed = _decoded(answer, _SignedUrl)
             headers = put_blob(self._http, signed.url, signed.provider, source, size, check)
-            return Receipt(_server_us(answer.headers), _server_us(headers))
+            return Receipt(server_us(answer.headers), server_us(headers))
 
         return self._tried(once, "upload", key)
 
@@ -252,7 +252,8 @@ def created_us(text: str) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _core_api(api_host: str, token: str, rest: PooledRest) -> Any:
+def core_api(api_host: str, token: str, rest: PooledRest) -> Any:
+    """The SDK's definition of the API, with our own client under it."""
     import ubiops
 
     configuration = ubiops.Configuration(host=api_host, api_key={"Authorization": token})
@@ -284,11 +285,11 @@ def _skew_us(headers: Mapping[str, str], now_us: int) -> int:
     """
     if "date" not in headers:
         return 0
-    skew_us = now_us - (_server_us(headers) + 500_000)
+    skew_us = now_us - (server_us(headers) + 500_000)
     return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
 
 
-def _server_us(headers: Mapping[str, str]) -> int:
+def server_us(headers: Mapping[str, str]) -> int:
     """The server's clock, from `Date`; the local one if it sends none."""
     try:
         when = parsedate_to_datetime(headers["date"])
