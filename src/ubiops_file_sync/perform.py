@@ -166,7 +166,9 @@ class Performance:
         ours: list[BaselineEntry] = []
         for entry in entries:
             intent = self.store.pending_for(entry.key)
-            baseline = None if intent is None else recognise(intent, entry)
+            if intent is None:
+                continue
+            baseline = recognise(intent, entry, self.store.base(entry.key))
             if baseline is not None:
                 ours.append(baseline)
         self.store.record(in_step=ours)

@@ -6,6 +6,8 @@ one; what differs is at most the number of calls, and of passes until all is rec
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine.behaviours import BEHAVIOURS
@@ -136,6 +138,38 @@ def test_what_was_sent_and_is_not_shown_yet_is_waited_for(world: World) -> None:
     assert here.trash() == {"edited and deleted": [b"and longer"]}
 
 
+def test_the_version_before_an_edit_is_not_taken_for_the_edit(world: World) -> None:
+    """Both are of one size and of one second, and only the first one shows."""
+    path = world.write("a", b"one")
+    world.run()
+    world.server.behaviour = Behaviour(slow_visibility_s=3600)
+    path.write_bytes(b"two")
+    world.reconciler.run()
+    assert world.reconciler.run().done == {}
+    world.server.show_all()
+    report = world.reconciler.run()
+    assert report.done == {Verb.ADOPT: 1}
+    assert (report.bytes_up, report.bytes_down) == (0, 0)
+    assert_in_step(world)
+
+
+def test_what_was_allowed_and_sent_does_not_halt_the_next_pass(world: World) -> None:
+    """Until the bucket shows it, all that was edited still differs from the record."""
+    for n in range(12):
+        world.put(f"f{n}", b"of old", age_s=100)
+    world.run()
+    for n in range(12):
+        world.write(f"f{n}", b"edited, all of them")
+    world.server.behaviour = Behaviour(slow_visibility_s=3600)
+    allowed = Reconciler(
+        world.profile, world.state_dir, retries=QUICK, allow=["everything-changed"]
+    )
+    assert allowed.run().done == {Verb.UPLOAD: 12}
+    assert world.reconciler.run().done == {}
+    world.write("f3", b"and edited again")
+    assert world.reconciler.run().done == {Verb.UPLOAD: 1}
+
+
 def test_what_never_shows_is_sent_again_after_a_while(world: World) -> None:
     """Somebody deleted it before we ever saw it."""
     world.write("a", b"1", age_s=100)
@@ -155,7 +189,7 @@ def test_an_hour_later_a_time_that_was_kept_still_costs_no_second_upload(world: 
     world.run()
     world.server.behaviour = Behaviour(keep_time_on_overwrite=True)
     world.write("a", b"two")
-    world.run()
+    world.reconciler.run()
     world.server.clock.offset_s = 31
     later = Reconciler(world.profile, world.state_dir, retries=QUICK, now_ns=_in_31_s)
     report = later.run()
@@ -174,6 +208,4 @@ def test_a_listing_limit_that_is_refused_costs_one_call(world: World) -> None:
 
 
 def _in_31_s() -> int:
-    import time
-
     return time.time_ns() + 31_000_000_000

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.strategies import unhurried
-from plan.sides import DAY_US, EDITED_US, NOW_US, SECOND_US, STORED_US, base, local, remote
+from plan.sides import (
+    DAY_US,
+    EDITED_US,
+    LOCAL_AS_IT_WAS,
+    NOW_US,
+    SECOND_US,
+    STORED_US,
+    base,
+    local,
+    remote,
+)
 from plan.streams import plan
 from ubiops_file_sync.model import (
     BaselineEntry,
@@ -134,6 +144,13 @@ CASES = {
     ),
     "sent a moment ago, under a time and size that were there before: compared": After(
         SENT, remote(STORED_US, 20), just_finished(), base(size=20), "adopt compare"
+    ),
+    "refreshed a moment ago, and the old version still shown: waited for": After(
+        LOCAL_AS_IT_WAS,
+        remote(STORED_US),
+        just_finished()._replace(size=10, mtime_ns=LOCAL_AS_IT_WAS.mtime_ns),
+        base(),
+        None,
     ),
     "sent long ago, under a time and size that were there before: compared": After(
         SENT, remote(STORED_US, 20), finished(), base(size=20), "upload trash compare"

@@ -122,7 +122,7 @@ class Case:
         """The baseline that the object would have as what an earlier pass surely sent."""
         if self.intent is None or self.remote is None:
             return None
-        return recognise(self.intent, self.remote)
+        return recognise(self.intent, self.remote, self.base)
 
     def edited_after_own_upload(self) -> bool:
         """Whether the object may be what an earlier pass sent, and the file was edited since."""
@@ -145,9 +145,12 @@ class Case:
         return self.remote is None or self.remote_state() is State.UNCHANGED
 
     def may_hold_what_was_sent(self) -> bool:
-        """Whether the object has the size of the file that was sent, and the file is still here."""
+        """Whether the object may be the edit that was sent, under the time of the version before.
+
+        Not where nothing was edited: then the version before is the same, and proves nothing.
+        """
         intent, remote = self.intent, self.remote
-        if self.local is None or remote is None or intent is None:
+        if remote is None or intent is None or self.local_state() is not State.CHANGED:
             return False
         return remote.size == intent.size
 

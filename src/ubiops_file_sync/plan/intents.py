@@ -21,15 +21,21 @@ and not to wait costs an upload in every pass until it shows.
 """
 
 
-def recognise(intent: Intent, remote: RemoteEntry) -> BaselineEntry | None:
+def recognise(
+    intent: Intent, remote: RemoteEntry, base: BaselineEntry | None = None
+) -> BaselineEntry | None:
     """The baseline of an upload of ours that is seen for the first time, if it is surely ours.
 
     Sure means: the upload is known to have ended well, the size is what was sent, and the object
     was stored while we were sending it. Anything else is None, and the content is compared.
+    An object that is in the baseline (`base`) already is the one that was there before, which a
+    bucket may still show.
     What remains is somebody else's upload of the same key and size in the very second of ours:
     the listing tells nothing that would part the two, and asking costs a call a file.
     """
     if intent.finished_us is None or remote.size != intent.size:
+        return None
+    if base is not None and remote[1:] == (base.size, base.created_us):
         return None
     earliest = intent.started_us - CLOCK_TOLERANCE_US
     latest = intent.finished_us + DATE_STEP_US + CLOCK_TOLERANCE_US
