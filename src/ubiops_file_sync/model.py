@@ -200,6 +200,7 @@ class Reason(StrEnum):
     EXPIRED_LEFT = "expired in the bucket by its ttl, which is no deletion; `expired` leaves it"
     REFRESH = "about to expire in the bucket; `refresh_before` sends it again"
     RECORDED_LATE = "the same on both sides; an earlier pass ended before recording it"
+    UNSEEN = "sent a moment ago, and the bucket does not show it yet"
     GONE = "gone from both sides"
     NOT_READY = "new or changed here, but the ready file is in no folder above it yet"
     READY_LATER = "not all files of its folder went up; it is sent once they have"

@@ -22,6 +22,7 @@ from ubiops_file_sync.model import (
     Verb,
 )
 from ubiops_file_sync.plan import recognise
+from ubiops_file_sync.plan.intents import VISIBLE_AFTER_US
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.store import BaselineStore, Spool
@@ -47,7 +48,8 @@ class Performance:
         self.recorder.take_over(self.plan.problems, self.plan.problem_count)
         self.progress.planned(self.plan.summary)
         if self.plan.is_whole:
-            self.store.drop_intents()
+            # Twice as long as the plan may have waited for them: it was made a while ago.
+            self.store.drop_intents(self._server_now_us() - 2 * VISIBLE_AFTER_US)
         try:
             with Spool() as last:
                 self._run(self._without_ready_files(last))
@@ -136,6 +138,9 @@ class Performance:
                 self.store.record(begun=begun)
             yield from block
 
+    def _server_now_us(self) -> int:
+        return self.executor.now_ns() // 1000 - self.executor.bucket.skew_us
+
     def confirm(self, bucket: Bucket) -> None:
         """Learn the `time_created` of what was uploaded, by the cheaper way (I10).
 
@@ -161,7 +166,9 @@ class Performance:
         ours: list[BaselineEntry] = []
         for entry in entries:
             intent = self.store.pending_for(entry.key)
-            baseline = None if intent is None else recognise(intent, entry)
+            if intent is None:
+                continue
+            baseline = recognise(intent, entry, self.store.base(entry.key))
             if baseline is not None:
                 ours.append(baseline)
         self.store.record(in_step=ours)

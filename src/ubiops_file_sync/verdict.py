@@ -44,6 +44,7 @@ _NOT = {
     Reason.DESTINATION_NEWER: "The version on the side being written to is not overwritten.",
     Reason.EXPIRED: "The local file is not deleted: an expiry is nobody's wish.",
     Reason.EXPIRED_LEFT: "The local file is not deleted, and not sent again.",
+    Reason.UNSEEN: "It is not sent again, nor deleted, for half a minute.",
     Reason.CONFLICT_LOCAL: _BOTH_KEPT,
     Reason.CONFLICT_REMOTE: _BOTH_KEPT,
     Reason.FIRST_MEETING_LOCAL: _BOTH_KEPT,

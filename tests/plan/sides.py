@@ -24,8 +24,8 @@ def remote(time_us: int, size: int = 10, key: str = "k") -> RemoteEntry:
     return RemoteEntry(key, size, time_us)
 
 
-def base(key: str = "k") -> BaselineEntry:
-    return BaselineEntry(key, 10, EDITED_US * 1000, STORED_US)
+def base(key: str = "k", size: int = 10) -> BaselineEntry:
+    return BaselineEntry(key, size, EDITED_US * 1000, STORED_US)
 
 
 LOCAL_AS_IT_WAS = local(EDITED_US)

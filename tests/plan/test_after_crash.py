@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.strategies import unhurried
-from plan.sides import DAY_US, EDITED_US, NOW_US, SECOND_US, STORED_US, base, local, remote
+from plan.sides import (
+    DAY_US,
+    EDITED_US,
+    LOCAL_AS_IT_WAS,
+    NOW_US,
+    SECOND_US,
+    STORED_US,
+    base,
+    local,
+    remote,
+)
 from plan.streams import plan
 from ubiops_file_sync.model import (
     BaselineEntry,
@@ -38,6 +48,10 @@ ANOTHERS = remote(ENDED_US + 30 * SECOND_US, 20)
 
 def finished(key: str = "k") -> Intent:
     return Intent(key, SENT.size, SENT.mtime_ns, BEGAN_US, ENDED_US)
+
+
+def just_finished() -> Intent:
+    return finished()._replace(finished_us=NOW_US - 20 * SECOND_US)
 
 
 def unfinished(key: str = "k") -> Intent:
@@ -116,6 +130,34 @@ CASES = {
     ),
     "not stored: sent": After(SENT, None, unfinished(), None, "upload"),
     "said to be stored, and gone: sent": After(SENT, None, finished(), None, "upload"),
+    "sent a moment ago, and not shown yet: waited for": After(
+        SENT, None, just_finished(), None, None
+    ),
+    "edited a moment ago, and the old version still shown: waited for": After(
+        SENT, remote(STORED_US), just_finished(), base(), None
+    ),
+    "edited a moment ago, deleted here, and the old version still shown: waited for": After(
+        None, remote(STORED_US), just_finished(), base(), None
+    ),
+    "sent a moment ago, not shown yet, and edited since: sent": After(
+        EDITED_SINCE, None, just_finished(), None, "upload"
+    ),
+    "sent a moment ago, under a time and size that were there before: compared": After(
+        SENT, remote(STORED_US, 20), just_finished(), base(size=20), "adopt compare"
+    ),
+    "refreshed a moment ago, and the old version still shown: waited for": After(
+        LOCAL_AS_IT_WAS,
+        remote(STORED_US),
+        just_finished()._replace(size=10, mtime_ns=LOCAL_AS_IT_WAS.mtime_ns),
+        base(),
+        None,
+    ),
+    "sent long ago, under a time and size that were there before: compared": After(
+        SENT, remote(STORED_US, 20), finished(), base(size=20), "upload trash compare"
+    ),
+    "sent long ago, and the object there is as it was before: sent": After(
+        SENT, remote(STORED_US), finished(), base(), "upload"
+    ),
     "not stored, and deleted here: nothing": After(None, None, unfinished(), None, None),
     "stored, and deleted on both sides: nothing": After(None, None, finished(), None, None),
     "in step once, begun anew, and deleted on both sides: forgotten": After(

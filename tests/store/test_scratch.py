@@ -93,6 +93,8 @@ def calls_of(action: Action) -> int:
         calls += 3  # fetch it into the trash, look whether it still is the same, delete it
     if action.verb is Verb.DELETE_LOCAL:
         calls += 1  # look whether it is still gone
+    if action.verb is Verb.ADOPT and action.compare:
+        calls += 1  # fetch it, for the comparison
     return calls
 
 

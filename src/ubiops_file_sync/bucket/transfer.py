@@ -109,6 +109,11 @@ def _write_all(sink: BinaryIO, block: bytes) -> None:
         view = view[sink.write(view) :]
 
 
+def put_headers(provider: str) -> dict[str, str]:
+    """The headers of a PUT to a signed URL."""
+    return {**_SDK_HEADERS, **(_AZURE_HEADERS if provider == AZURE else {})}
+
+
 def put_blob(
     http: HttpClient,
     url: str,
@@ -123,9 +128,8 @@ def put_blob(
     S3 answers 501 and Azure 411. `check` is called before the last block is sent: what it raises
     breaks the upload off, and a PUT that breaks off stores nothing.
     """
-    headers = {**_SDK_HEADERS, **(_AZURE_HEADERS if provider == AZURE else {})}
     body = _Upload(source, size, check)
-    answer = http.put(url, headers, body, size)
+    answer = http.put(url, put_headers(provider), body, size)
     if not 200 <= answer.status <= 299:
         raise _refused(answer, answer.data)
     known = provider_digest(answer.headers)

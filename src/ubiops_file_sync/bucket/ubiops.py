@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
@@ -24,7 +25,10 @@ from ubiops_file_sync.bucket.transfer import get_blob, put_blob
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
 
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
+_SMALLER_PAGE_ITEMS = 100
+"""For an installation that refuses pages of `PAGE_ITEMS`."""
 _SMALLEST_SKEW_US = 3_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,9 +75,10 @@ class UbiOpsBucket:
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient()
-        self._api = _core_api(
+        self._api = core_api(
             place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
         )
+        self._page_items = PAGE_ITEMS
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
 
     def close(self) -> None:
@@ -108,18 +113,30 @@ class UbiOpsBucket:
             token = page.continuation_token
 
     def _page(self, token: str | None) -> _Page:
-        options: dict[str, Any] = {"limit": PAGE_ITEMS}
+        options: dict[str, Any] = {}
         if self._place.prefix:
             options["prefix"] = self._place.prefix
         if token:
             options["continuation_token"] = token
 
         def ask() -> _Page:
-            answer = self._call("list", self._api.files_list, **self._names, **options)
+            answer = self._listed(options)
             self.skew_us = _skew_us(answer.headers, self._now_ns() // 1000)
             return _decoded(answer, _Page)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
+
+    def _listed(self, options: dict[str, Any]) -> Answer:
+        """The answer to one listing call, in smaller pages from the first that is too large on."""
+        listing = partial(self._call, "list", self._api.files_list, **self._names, **options)
+        try:
+            return listing(limit=self._page_items)
+        except Refused as refused:
+            too_large = refused.status == _BAD_REQUEST and "limit" in refused.message.lower()
+            if not too_large or self._page_items == _SMALLER_PAGE_ITEMS:
+                raise
+        self._page_items = _SMALLER_PAGE_ITEMS
+        return listing(limit=self._page_items)
 
     def _entry(self, item: _Item) -> RemoteEntry:
         prefix = self._place.prefix
@@ -173,7 +190,7 @@ class UbiOpsBucket:
             answer = self._call("upload", self._api.files_upload, **self._names, file=file)
             signed = _decoded(answer, _SignedUrl)
             headers = put_blob(self._http, signed.url, signed.provider, source, size, check)
-            return Receipt(_server_us(answer.headers), _server_us(headers))
+            return Receipt(server_us(answer.headers), server_us(headers))
 
         return self._tried(once, "upload", key)
 
@@ -235,7 +252,8 @@ def created_us(text: str) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _core_api(api_host: str, token: str, rest: PooledRest) -> Any:
+def core_api(api_host: str, token: str, rest: PooledRest) -> Any:
+    """The SDK's definition of the API, with our own client under it."""
     import ubiops
 
     configuration = ubiops.Configuration(host=api_host, api_key={"Authorization": token})
@@ -267,11 +285,11 @@ def _skew_us(headers: Mapping[str, str], now_us: int) -> int:
     """
     if "date" not in headers:
         return 0
-    skew_us = now_us - (_server_us(headers) + 500_000)
+    skew_us = now_us - (server_us(headers) + 500_000)
     return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
 
 
-def _server_us(headers: Mapping[str, str]) -> int:
+def server_us(headers: Mapping[str, str]) -> int:
     """The server's clock, from `Date`; the local one if it sends none."""
     try:
         when = parsedate_to_datetime(headers["date"])

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
@@ -56,7 +57,8 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-for _command in (reconcile, plan, apply, explain, verify, trash, restore, undo, serve_bucket, demo):
+_COMMANDS = (reconcile, plan, apply, explain, verify, trash, restore, undo, doctor)
+for _command in (*_COMMANDS, serve_bucket, demo):
     cli.add_command(_command)
 
 

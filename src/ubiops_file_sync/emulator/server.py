@@ -174,6 +174,10 @@ class BucketServer:
         """Remove a bucket with its objects."""
         self._store.remove_bucket(self._bucket(name, project))
 
+    def show_all(self) -> None:
+        """Let everything be seen that was stored, however slow `behaviour` makes that."""
+        self._store.show_all()
+
     def set_ttl(self, ttl_s: int | None, bucket: str | None = None) -> None:
         """Set a bucket's ttl, to any number of seconds."""
         old = self._bucket(bucket)

@@ -46,7 +46,7 @@ class Store:
         self.blobs = BlobFolder(folder / "blobs")
         self.buckets = Buckets(self.database, clock)
         self.objects = Objects(self.database, clock)
-        self.blobs.remove(self.objects.show_all())
+        self.show_all()
         self.uploads = Uploads(self.database)
         self.secret = self._secret()
         self._sizes: dict[int, tuple[int, int]] = {}
@@ -101,6 +101,10 @@ class Store:
         """The object as it may be seen now."""
         self.blobs.remove(self.objects.show_due())
         return self.objects.find(bucket, key)
+
+    def show_all(self) -> None:
+        """Let every version be seen that waits for its time."""
+        self.blobs.remove(self.objects.show_all())
 
     def list_page(self, bucket: Bucket, request: ListRequest) -> Page:
         """One page of a listing."""

@@ -157,7 +157,13 @@ class Executor:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
 
     def _adopt(self, action: Action) -> Outcome:
-        return _adopted(action, 0)
+        if not action.compare:
+            return _adopted(action, 0)
+        with self.tree.staging() as staged:
+            fetched = self.bucket.fetch(_present(action.remote), staged.file, self._same_as(action))
+        if fetched.equal:
+            return _adopted(action, fetched.bytes_down)
+        return Outcome(action, None, bytes_down=fetched.bytes_down)
 
     def _forget(self, action: Action) -> Outcome:
         return Outcome(action, Verb.FORGET, forgotten=True)

@@ -20,7 +20,12 @@ from ubiops_file_sync.model import (
     LocalEntry,
     RemoteEntry,
 )
-from ubiops_file_sync.plan.intents import is_later_edit, may_be_ours, recognise
+from ubiops_file_sync.plan.intents import (
+    is_just_sent,
+    is_later_edit,
+    may_be_ours,
+    recognise,
+)
 
 DAY_US = 86_400_000_000
 
@@ -117,7 +122,7 @@ class Case:
         """The baseline that the object would have as what an earlier pass surely sent."""
         if self.intent is None or self.remote is None:
             return None
-        return recognise(self.intent, self.remote)
+        return recognise(self.intent, self.remote, self.base)
 
     def edited_after_own_upload(self) -> bool:
         """Whether the object may be what an earlier pass sent, and the file was edited since."""
@@ -125,6 +130,35 @@ class Case:
         if local is None or remote is None or intent is None:
             return False
         return may_be_ours(intent, remote) and is_later_edit(local, intent)
+
+    def own_upload_does_not_show(self) -> bool:
+        """Whether the bucket looks as it did before an upload of ours that surely ended well.
+
+        Either it is slow to show it, or it left `time_created` as it was, or somebody deleted the
+        object. An edit since, or anything else in the bucket, is looked at in the usual way.
+        """
+        intent = self.intent
+        if intent is None or intent.finished_us is None:
+            return False
+        if self.local is not None and is_later_edit(self.local, intent):
+            return False
+        return self.remote is None or self.remote_state() is State.UNCHANGED
+
+    def may_hold_what_was_sent(self) -> bool:
+        """Whether the object may be the edit that was sent, under the time of the version before.
+
+        Not where nothing was edited: then the version before is the same, and proves nothing.
+        """
+        intent, remote = self.intent, self.remote
+        if remote is None or intent is None or self.local_state() is not State.CHANGED:
+            return False
+        return remote.size == intent.size
+
+    def is_just_sent(self) -> bool:
+        """Whether that upload ended so lately that the bucket may not show it yet."""
+        if self.intent is None:
+            return False
+        return is_just_sent(self.intent, self.now_us - self.policy.skew_us)
 
     def may_upload(self) -> bool:
         """Whether the profile writes to the bucket."""

@@ -40,9 +40,11 @@ def decide(
 
 def judge(case: Case) -> Decision:
     """The verdict on one key."""
-    if case.intent is not None and case.remote is not None:
-        return _after_crash(case)
-    return _by_table(case)
+    if case.intent is None:
+        return _by_table(case)
+    if case.own_upload() is None and case.own_upload_does_not_show():
+        return _unseen(case)
+    return _after_crash(case) if case.remote is not None else _by_table(case)
 
 
 def _by_table(case: Case) -> Decision:
@@ -59,6 +61,18 @@ def _after_crash(case: Case) -> Decision:
     decision = _by_table(replace(case, base=ours or case.base))
     if ours is not None and decision.reason is Reason.IN_STEP:
         return Decision(Verb.ADOPT, Reason.RECORDED_LATE)
+    return decision
+
+
+def _unseen(case: Case) -> Decision:
+    """The verdict on a key of which an upload ended well, and nothing of it shows in the bucket."""
+    in_question = case.may_hold_what_was_sent()
+    if case.is_just_sent():
+        return Decision(Verb.ADOPT if in_question else None, Reason.UNSEEN, compare=in_question)
+    decision = _by_table(case)
+    if in_question and decision.verb is Verb.UPLOAD:
+        # Without a look it would be sent again in every pass, where `time_created` stays.
+        return replace(decision, loser=Loser.TRASH, compare=True)
     return decision
 
 

@@ -84,6 +84,32 @@ class _Listening(Case):
             self._heard(question, ours is not None, because)
         return ours
 
+    def own_upload_does_not_show(self) -> bool:
+        unseen = super().own_upload_does_not_show()
+        if self.intent is not None and self.intent.finished_us is not None:
+            because = f"{size_words(self.intent.size)} were sent until "
+            because += moment_us(self.intent.finished_us)
+            because += "; the bucket looks as before" if unseen else "; one side changed since"
+            self._heard("is the last upload still to show in the bucket?", unseen, because)
+        return unseen
+
+    def may_hold_what_was_sent(self) -> bool:
+        may = super().may_hold_what_was_sent()
+        because = (
+            "both have one size, so only the content tells whether it does"
+            if may
+            else "one of the two is not there, or their sizes differ"
+        )
+        self._heard("may the object hold what was sent, under its old time?", may, because)
+        return may
+
+    def is_just_sent(self) -> bool:
+        lately = super().is_just_sent()
+        if self.intent is not None and self.intent.finished_us is not None:
+            because = f"that upload ended at {moment_us(self.intent.finished_us)}"
+            self._heard("may the bucket still need time to show it?", lately, because)
+        return lately
+
     def edited_after_own_upload(self) -> bool:
         edited = super().edited_after_own_upload()
         because = (

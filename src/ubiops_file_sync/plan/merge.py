@@ -27,6 +27,7 @@ from ubiops_file_sync.model import (
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import judge
 from ubiops_file_sync.plan.filters import Filters, Scope
+from ubiops_file_sync.plan.intents import is_later_edit
 
 _NO_FILTERS = Filters()
 
@@ -177,7 +178,7 @@ def _verdict(
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
     if base is not None:
-        _count_changes(here, base, summary)
+        _count_changes(here, base, row, summary)
     if here is None and there is None and base is None:
         return  # An upload that was begun, came to nothing, and whose file is gone by now.
     intent = row.intent if row is not None else None
@@ -198,9 +199,16 @@ def _was_in_step(local: LocalEntry, base: BaselineEntry | None) -> bool:
     return base is not None and local[:3] == base[:3]
 
 
-def _count_changes(here: LocalEntry | None, base: BaselineEntry, summary: PlanSummary) -> None:
+def _count_changes(
+    here: LocalEntry | None, base: BaselineEntry, row: BaselineRow | None, summary: PlanSummary
+) -> None:
+    """A change that an earlier pass has sent already is none: whoever allowed that did so once."""
     summary.in_step += 1
-    if here is not None and (here.size, here.mtime_ns) != (base.size, base.mtime_ns):
+    if here is None or (here.size, here.mtime_ns) == (base.size, base.mtime_ns):
+        return
+    intent = row.intent if row is not None else None
+    sent = intent is not None and intent.finished_us is not None
+    if intent is None or not sent or is_later_edit(here, intent):
         summary.changed_local += 1
 
 

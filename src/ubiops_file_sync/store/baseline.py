@@ -225,10 +225,17 @@ class BaselineStore:
                 "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
             )
 
-    def drop_intents(self) -> None:
-        """Forget the uploads of earlier passes: the plan that was just made has heeded them."""
+    def drop_intents(self, before_us: int | None = None) -> None:
+        """Forget the uploads of earlier passes: the plan that was just made has heeded them.
+
+        Those that ended well, and not before `before_us`, are kept: they may still have to show.
+        """
         with self._usable(), self._db:
-            self._db.execute("DELETE FROM intent")
+            self._db.execute(
+                "DELETE FROM intent"
+                " WHERE finished_us IS NULL OR finished_us < coalesce(?, finished_us + 1)",
+                (before_us,),
+            )
 
     def pending(self) -> Iterator[Intent]:
         """Uploads that ended well and whose `time_created` is not yet known, sorted by key."""

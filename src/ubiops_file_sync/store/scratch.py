@@ -27,6 +27,7 @@ SELECT coalesce(sum(CASE verb
     WHEN 'delete-remote' THEN 3
     -- looked at
     WHEN 'delete-local' THEN 1
+    WHEN 'adopt' THEN compare
     ELSE 0
 END), 0) FROM action
 """
