@@ -1,6 +1,10 @@
-"""Options of the longer campaigns."""
+"""Options of the longer campaigns, and what tests of several parts share."""
 
 from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +20,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--histories", type=int, default=2000)
     parser.addoption("--behaviour", choices=sorted(BEHAVIOURS), default="")
     parser.addoption("--live", action="store_true")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for the loopback address, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "certificate.pem", folder / "key.pem"
+    options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    options += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    options += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    options += ["-out", str(files[0]), "-keyout", str(files[1])]
+    subprocess.run([openssl, *options], check=True, capture_output=True)
+    return files

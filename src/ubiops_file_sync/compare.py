@@ -120,7 +120,7 @@ class Comparison:
 
     def _plan(self, *, sort: bool) -> Plan:
         with ExitStack() as until_complete:
-            plan = until_complete.enter_context(Plan(Spool()))
+            plan = until_complete.enter_context(Plan(Spool(self.profile.multipart_threshold)))
             with ExitStack() as sorting:
                 remote = self._listing(plan.summary)
                 # One entry ahead, so that the clocks have been compared before anything else is.
@@ -206,7 +206,7 @@ class Comparison:
             deletes_remote=summary.actions.get(Verb.DELETE_REMOTE, 0),
             changed_local=summary.changed_local,
             writes_to_bucket=profile.direction is not Direction.DOWNLOAD,
-            bytes_down=summary.bytes_down,
+            bytes_down=max(0, summary.bytes_down - self.store.fetched_bytes()),
             free_bytes=None if self.tree is None else self.tree.free_bytes(),
             min_free_bytes=profile.min_free,
             max_delete=profile.max_delete,

@@ -66,5 +66,13 @@ class Interrupted(KeyFailure):
     """One action was broken off, since the pass is being ended."""
 
 
+class TransferLost(KeyFailure):
+    """A transfer in parts cannot be gone on with: begin it anew."""
+
+
+class RangesUnknown(TransferLost):
+    """An object cannot be fetched in ranges: fetch it whole."""
+
+
 class KeyUnreachable(KeyFailure):
     """One action got no good answer after every try; many of them in a row end the pass."""

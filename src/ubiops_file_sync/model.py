@@ -10,6 +10,7 @@ three million of them, and a tuple costs a third of a frozen dataclass.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -244,6 +245,39 @@ class Action:
         if self.verb in {Verb.DOWNLOAD, Verb.DELETE_REMOTE} and self.remote is not None:
             return self.remote.size
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A big file on its way in parts: all that the next pass needs to go on with it."""
+
+    key: str
+    direction: Direction
+    """`UPLOAD` or `DOWNLOAD`."""
+    size: int
+    stamp: int
+    """Which version: the `mtime_ns` of a file that goes up, the `created_us` of an object."""
+    handle: str
+    """The upload's id, or the name of the staged file."""
+    source: str
+    """The storage provider, or the version of the object in its words (its ETag)."""
+    part_bytes: int
+    """Size of every part but the last."""
+    started_us: int
+    """By the service's clock."""
+    parts: Mapping[int, str] = field(default_factory=dict)
+    """What has arrived, by number from 1 on; of an upload, what the provider calls the part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that has arrived."""
+
+    key: str
+    direction: Direction
+    number: int
+    tag: str
+    """What the provider calls it; empty where it came down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def narrow(now: Plan, saved: SavedPlan, tree: LocalTree | None) -> None:
     """
     further = 0
     with ExitStack() as until_complete:
-        kept = until_complete.enter_context(Spool())
+        kept = until_complete.enter_context(Spool(now.spool.big_bytes))
         for was, current in _side_by_side(saved.spool.actions(), now.spool.actions()):
             if was is not None and was == current:
                 kept.add(was)

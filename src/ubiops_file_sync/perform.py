@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.compare import Plan
 from ubiops_file_sync.errors import KeyFailure, RemoteError
-from ubiops_file_sync.execute import Executor, run_all
+from ubiops_file_sync.execute import Executor, Ledger, run_all
 from ubiops_file_sync.model import (
     Action,
     BaselineEntry,
@@ -52,22 +52,26 @@ class Performance:
             self.store.drop_intents(self._server_now_us() - 2 * VISIBLE_AFTER_US)
         try:
             with Spool() as last:
-                self._run(self._without_ready_files(last))
+                spool = self.plan.spool
+                self._run(
+                    self._without_ready_files(spool.small(), last),
+                    self._without_ready_files(spool.big(), last),
+                )
                 self._run_ready_files(last)
         finally:
             self.recorder.flush()
 
-    def _run(self, actions: Iterator[Action]) -> None:
-        with Spool() as fresh:
-            self._run_all(actions, fresh)
+    def _run(self, actions: Iterator[Action], big: Iterator[Action]) -> None:
+        with Spool(self.plan.spool.big_bytes) as fresh:
+            self._run_all(actions, big, fresh)
             self._run_fresh(fresh)
 
-    def _without_ready_files(self, last: Spool) -> Iterator[Action]:
-        """The plan; ready files that go up are put aside in `last`.
+    def _without_ready_files(self, actions: Iterator[Action], last: Spool) -> Iterator[Action]:
+        """The actions; ready files that go up are put aside in `last`.
 
         Whoever waits for one in the bucket takes it that everything else in its folder is there.
         """
-        for action in self.plan.spool.actions():
+        for action in actions:
             name = action.key.rpartition("/")[2]
             if action.verb is Verb.UPLOAD and name == self.ready_file:
                 last.add(action)
@@ -79,7 +83,8 @@ class Performance:
         depths = {_depth(action) for action in last.actions()}
         for depth in sorted(depths, reverse=True):
             self._run(
-                self._complete(action for action in last.actions() if _depth(action) == depth)
+                self._complete(action for action in last.actions() if _depth(action) == depth),
+                iter(()),
             )
 
     def _complete(self, ready_files: Iterable[Action]) -> Iterator[Action]:
@@ -91,15 +96,21 @@ class Performance:
             else:
                 yield action
 
-    def _run_all(self, actions: Iterator[Action], fresh: Spool) -> None:
+    def _run_all(self, actions: Iterator[Action], big: Iterator[Action], fresh: Spool) -> None:
         def take(outcome: Outcome) -> None:
             if outcome.deferred:
                 fresh.add(outcome.action)
             else:
                 self._take(outcome)
 
-        actions = self._with_intents(actions)
-        run_all(actions, self.executor.run, self.workers, take, self.executor.bucket.stop)
+        run_all(
+            self._with_intents(actions),
+            self.executor.run,
+            self.workers,
+            Ledger(take, self.recorder.note),
+            self.executor.bucket.stop,
+            self._with_intents(big),
+        )
 
     def _run_fresh(self, fresh: Spool) -> None:
         """Files that were too young: wait until the youngest has come to rest, and look again."""
@@ -112,11 +123,12 @@ class Performance:
         self.progress.settling(summary.action_count, settle_s)
         time.sleep(settle_s)
         run_all(
-            fresh.actions(),
+            fresh.small(),
             self.executor.run_settled,
             self.workers,
-            self._take,
+            Ledger(self._take, self.recorder.note),
             self.executor.bucket.stop,
+            fresh.big(),
         )
 
     def _take(self, outcome: Outcome) -> None:

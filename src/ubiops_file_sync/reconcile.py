@@ -21,9 +21,9 @@ from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import SafetyHalt, UsageError
-from ubiops_file_sync.execute import Executor
+from ubiops_file_sync.execute import Executor, Parted
 from ubiops_file_sync.local import LocalTree, Retention
-from ubiops_file_sync.model import Report
+from ubiops_file_sync.model import Report, Unfinished
 from ubiops_file_sync.narrow import narrow
 from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.perform import Performance
@@ -32,6 +32,7 @@ from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.saved_plan import SavedPlan
 from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock
+from ubiops_file_sync.unfinished import half_fetched, still_wanted
 
 ALLOWABLE = (*GUARDS, OTHER_PLACES)
 """The guards that a person may allow by name, for one pass."""
@@ -121,12 +122,13 @@ class Reconciler:
             if tree is None:
                 # Only now that UbiOps has answered: a wrong token leaves no folder behind.
                 tree = places.make_root(stack, profile, pass_id)
-            tree.sweep()
+            unfinished = still_wanted(store, plan)
+            tree.sweep(half_fetched(unfinished))
             recorder = Recorder(store, tree)
             recorder.notes.extend(plan.notes)
             performance = Performance(
                 plan,
-                self._executor(tree, bucket),
+                self._executor(tree, bucket, unfinished),
                 store,
                 recorder,
                 self._progress,
@@ -204,10 +206,16 @@ class Reconciler:
                 f"{pruned.first.key} ({pruned.first.message}); check their permissions"
             )
 
-    def _executor(self, tree: LocalTree, bucket: Bucket) -> Executor:
+    def _executor(self, tree: LocalTree, bucket: Bucket, unfinished: list[Unfinished]) -> Executor:
         return Executor(
             bucket=bucket,
             tree=tree,
+            parted=Parted(
+                bucket,
+                self._profile.multipart_threshold,
+                self._now_ns,
+                {(one.key, one.direction): one for one in unfinished},
+            ),
             direction=self._profile.direction,
             settle_ns=int(self._profile.settle * 1e9),
             now_ns=self._now_ns,

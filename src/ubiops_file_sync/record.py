@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import BaselineEntry, Intent, Outcome, Problem, Verb
+from ubiops_file_sync.model import BaselineEntry, Intent, Outcome, Part, Problem, Unfinished, Verb
 from ubiops_file_sync.store import BaselineStore
 
 _CHANGES_NAMES = {Verb.DOWNLOAD, Verb.DELETE_LOCAL, Verb.DELETE_REMOTE}
@@ -30,6 +30,8 @@ class Recorder:
         self._begun: list[Intent] = []
         self._forgotten: list[str] = []
         self._written: list[str] = []
+        self._ended: list[str] = []
+        self._in_parts = {one.key for one in store.unfinished_transfers()}
         self._flushed_at = time.monotonic()
         self.done: Counter[Verb] = Counter()
         self.bytes_up = 0
@@ -48,6 +50,9 @@ class Recorder:
             self.report(outcome.problem)
         if outcome.did is not None:
             self.done[outcome.did] += 1
+            if outcome.action.key in self._in_parts:
+                self._in_parts.discard(outcome.action.key)
+                self._ended.append(outcome.action.key)
         if outcome.baseline is not None:
             self._in_step.append(outcome.baseline)
         self._begun.extend(outcome.intents)
@@ -58,6 +63,12 @@ class Recorder:
         waiting = len(self._in_step) + len(self._begun) + len(self._forgotten)
         if waiting >= _BATCH or time.monotonic() - self._flushed_at > _LONGEST_WAIT_S:
             self.flush()
+
+    def note(self, news: Unfinished | Part) -> None:
+        """Write down at once what the next pass needs to go on with a big file."""
+        if isinstance(news, Unfinished):
+            self._in_parts.add(news.key)
+        self._store.note_transfer(news)
 
     def take_over(self, problems: list[Problem], count: int) -> None:
         """Begin with the problems that the comparison found: all of them, or the first ones."""
@@ -75,9 +86,15 @@ class Recorder:
         self._flushed_at = time.monotonic()
         if self._written:
             self._flush_names()
-        if self._in_step or self._begun or self._forgotten:
-            self._store.record(in_step=self._in_step, begun=self._begun, forgotten=self._forgotten)
+        if self._in_step or self._begun or self._forgotten or self._ended:
+            self._store.record(
+                in_step=self._in_step,
+                begun=self._begun,
+                forgotten=self._forgotten,
+                ended=self._ended,
+            )
         self._in_step, self._begun, self._forgotten, self._written = [], [], [], []
+        self._ended = []
 
     def _flush_names(self) -> None:
         """Without a durable name nothing is recorded; the next pass finds the files and adopts."""

@@ -24,6 +24,7 @@ from ubiops_file_sync.model import BaselineEntry, LocalEntry, RemoteEntry, Unkno
 from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.plan import Policy, decide
 from ubiops_file_sync.store import BaselineStore, profile_lock
+from ubiops_file_sync.unfinished import half_fetched
 
 _COARSEST_NS = 2_000_000_000
 """File systems keep times to two seconds (FAT) or better."""
@@ -225,7 +226,7 @@ class Restorer:
             pass_id = new_pass_id(self._now_ns())
             tree = stack.enter_context(self._root(pass_id))
             store = stack.enter_context(self._store())
-            tree.sweep()
+            tree.sweep(half_fetched(store.unfinished_transfers()))
             yield _Site(tree, store, self._policy, pass_id, self._now_ns)
 
     @contextmanager

@@ -22,7 +22,7 @@ from ubiops_file_sync.bucket.digest import digest_of
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import KeyFailure
-from ubiops_file_sync.execute import run_all
+from ubiops_file_sync.execute import Ledger, at_once, run_all
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
@@ -239,7 +239,13 @@ class _Contents:
             self._take(outcome)
             progress.did(outcome)
 
-        run_all(spool.actions(), self._compare, self.profile.workers, take, self.bucket.stop)
+        run_all(
+            spool.actions(),
+            at_once(self._compare),
+            self.profile.workers,
+            Ledger(take),
+            self.bucket.stop,
+        )
 
     def _compare(self, action: Action) -> Outcome:
         """Compare one key; `did` is `ADOPT` where the content is the same."""

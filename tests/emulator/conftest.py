@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,19 +54,3 @@ def server(client: Client) -> BucketServer:
 def any_client(make_client: MakeClient, request: pytest.FixtureRequest) -> Client:
     """A client of a server for each provider."""
     return make_client(rate_limit=None, provider=request.param)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for the loopback address, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    files = folder / "certificate.pem", folder / "key.pem"
-    options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    options += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    options += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    options += ["-out", str(files[0]), "-keyout", str(files[1])]
-    subprocess.run([openssl, *options], check=True, capture_output=True)
-    return files

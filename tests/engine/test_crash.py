@@ -23,7 +23,7 @@ def reconcile(world: World, folder: Path) -> subprocess.Popen[bytes]:
     config.write_text(
         f"version: 1\napi_host: {profile.api_host}\nstate_dir: {world.state_dir}\nprofiles:\n"
         f"  p: {{local_dir: {world.root}, project: demo, bucket_dir: data, settle: 0,"
-        " workers: 3}\n"
+        f" workers: 3, multipart_threshold: {profile.multipart_threshold}}}\n"
     )
     return subprocess.Popen(
         [sys.executable, "-m", "ubiops_file_sync", "--config", str(config), "reconcile"],

@@ -397,7 +397,7 @@ LISTENING = [
         "an error quotes the signed URL",
         "I9: no signed URL query is in any error.",
         "bucket/transfer.py",
-        "        raise _refused(answer, answer.data)\n",
+        "        raise Refusal(answer).error()\n",
         "        raise Refused(answer.status, url, storage=True)\n",
         (f"{RETRIES}::test_no_token_and_no_signed_url_is_in_any_error_or_log",),
     ),

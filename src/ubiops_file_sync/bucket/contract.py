@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from ubiops_file_sync.bucket.digest import Digest, Readable
 from ubiops_file_sync.model import RemoteEntry
 
 
@@ -26,6 +27,37 @@ class Fetched:
     equal: bool
     """The object holds what `same_as` told of; the sink may then hold anything."""
     bytes_down: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartedUpload:
+    """An upload in parts that was begun: all that is needed to go on with it, even much later."""
+
+    id: str
+    provider: str
+    started_us: int
+    """By the service's clock."""
+
+
+class Ranges(Protocol):
+    """One version of an object, to be fetched in ranges. Every method may be called concurrently.
+
+    The first range that comes tells `version`, unless it was given, and `digest`; every further one
+    must be of that version.
+    """
+
+    version: str
+    """The version, in words of the storage provider's; empty: not told yet."""
+    digest: Digest | None
+    """Of the whole object, where the provider tells it."""
+
+    def fetch(self, first: int, count: int, fd: int) -> None:
+        """Write `count` bytes from `first` on into the file `fd`, in their place.
+
+        Raises `TransferLost` if the object is another version by now, `RangesUnknown` if the
+        storage has no ranges or no versions; else as `Bucket.fetch`.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +133,41 @@ class Bucket(Protocol):
         ...
 
     def send(
-        self, key: str, source: BinaryIO, size: int, check: Callable[[], None] | None = None
+        self, key: str, source: Readable, size: int, check: Callable[[], None] | None = None
     ) -> Receipt:
         """Store `size` bytes of `source`, from its beginning, as `key`. One API call.
 
         The object appears whole or not at all. `check` is called before the last bytes are sent:
         if it raises, nothing is stored, and what it raised is raised here.
+        """
+        ...
+
+    def begin_parts(self, key: str) -> PartedUpload:
+        """Begin an upload in parts. One API call. Nothing is seen of it until it is complete."""
+        ...
+
+    def send_part(
+        self, key: str, upload: PartedUpload, number: int, source: Readable, size: int
+    ) -> str:
+        """Send part `number` (from 1 on), `size` bytes of `source`; what `complete_parts` needs.
+
+        One API call. Raises `TransferLost` if the service no longer knows the upload.
+        """
+        ...
+
+    def complete_parts(
+        self, key: str, upload: PartedUpload, size: int, tags: Mapping[int, str]
+    ) -> Receipt:
+        """Make the parts an object of `size` bytes; `tags` is what `send_part` returned for each.
+
+        One API call. Raises `TransferLost` if the service no longer knows the upload.
+        """
+        ...
+
+    def ranges(self, entry: RemoteEntry, version: str = "") -> Ranges:
+        """The object's content in ranges. One API call for all of them, if they are fetched soon.
+
+        `version` is what an earlier fetch was told: any other is refused.
         """
         ...
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 BLOCK_BYTES = 128 * 1024
 
@@ -36,6 +36,18 @@ class Hasher(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """The part of a binary file that is used here."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most `count` further bytes; none at the end."""
+        ...
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a place, counted from the beginning."""
+        ...
+
+
 def hasher(algorithm: str) -> Hasher:
     """A new digest computation. Raises ValueError for an algorithm that is none of ours."""
     if algorithm == "crc32c":
@@ -47,7 +59,7 @@ def hasher(algorithm: str) -> Hasher:
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
-def digest_of(file: BinaryIO, algorithm: str) -> bytes:
+def digest_of(file: Readable, algorithm: str) -> bytes:
     """The digest of a file's content, read from its beginning."""
     computing = hasher(algorithm)
     file.seek(0)
@@ -60,8 +72,9 @@ def provider_digest(headers: Mapping[str, str]) -> Digest | None:
     """The digest that a provider's answer carries for the *whole* object; None: no usable one.
 
     Google: `x-goog-hash` with md5 and crc32c (only the latter for composed objects). Azure:
-    `Content-MD5`, in an answer to a request without a range. S3: an ETag of 32 hex digits is the
-    MD5, unless the object is encrypted with a customer's key; one with a dash (multipart) is not.
+    `Content-MD5`, or `x-ms-blob-content-md5` in an answer of a range, where the former would be
+    that of the range. S3: an ETag of 32 hex digits is the MD5, unless the object is encrypted with
+    a customer's key; one with a dash (multipart) is not.
     Since an ETag is a promise of nothing, one that does not match proves nothing either: a
     download is checked against it only where the provider is known to send MD5s.
     """
@@ -70,8 +83,9 @@ def provider_digest(headers: Mapping[str, str]) -> Digest | None:
     for algorithm in ("md5", "crc32c"):
         if algorithm in parts:
             return _decoded(algorithm, parts[algorithm])
-    if "content-md5" in headers:
-        return _decoded("md5", headers["content-md5"])
+    of_whole = "x-ms-blob-content-md5" if "content-range" in headers else "content-md5"
+    if of_whole in headers:
+        return _decoded("md5", headers[of_whole])
     etag = _MD5_ETAG.match(headers.get("etag", ""))
     if etag and "x-goog-generation" not in headers and _is_plain_s3(headers):
         return Digest("md5", bytes.fromhex(etag[1]))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from ubiops_file_sync.bucket.contract import Fetched
-from ubiops_file_sync.bucket.digest import Digest, Hasher, hasher, provider_digest
+from ubiops_file_sync.bucket.digest import (
+    Digest,
+    Hasher,
+    Readable,
+    digest_of,
+    hasher,
+    provider_digest,
+)
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.errors import KeyFailure
@@ -49,14 +57,13 @@ class _Download:
         self._computing: Hasher | None = None
         self._count = 0
         self._is_equal = False
-        self._refusal: Answer | None = None
-        self._said = b""
+        self._refusal: Refusal | None = None
 
     def begin(self, answer: Answer) -> Take | None:
         """What takes the body; None: it is not needed."""
         if answer.status != 200:
-            self._refusal = answer
-            return self._hear
+            self._refusal = Refusal(answer)
+            return self._refusal.hear
         told = answer.headers.get("content-length")
         if told is not None and int(told) != self._size:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
@@ -73,7 +80,7 @@ class _Download:
     def checked(self) -> Fetched:
         """What came of it, once the body has ended."""
         if self._refusal is not None:
-            raise _refused(self._refusal, self._said)
+            raise self._refusal.error()
         if self._is_equal:
             return Fetched(equal=True, bytes_down=0)
         if self._count != self._size:
@@ -92,14 +99,22 @@ class _Download:
         _write_all(self._sink, block)
         self._count += len(block)
 
-    def _hear(self, block: bytes) -> None:
+
+class Refusal:
+    """A provider's answer that is no success."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._said = answer.data[:_ERROR_BYTES]
+
+    def hear(self, block: bytes) -> None:
+        """Take a block of the body."""
         self._said = (self._said + block)[:_ERROR_BYTES]
 
-
-def _refused(answer: Answer, body: bytes) -> Refused:
-    """The provider's refusal; of its body only this one finding, since it may quote the URL."""
-    expired = b"ExpiredToken" in body or b"expired" in body
-    return Refused(answer.status, answer.reason, storage=True, expired=expired)
+    def error(self) -> Refused:
+        """What to raise; of the body only this one finding, since it may quote the URL."""
+        expired = b"ExpiredToken" in self._said or b"expired" in self._said
+        return Refused(self._answer.status, self._answer.reason, storage=True, expired=expired)
 
 
 def _write_all(sink: BinaryIO, block: bytes) -> None:
@@ -118,7 +133,7 @@ def put_blob(
     http: HttpClient,
     url: str,
     provider: str,
-    source: BinaryIO,
+    source: Readable,
     size: int,
     check: Callable[[], None] | None,
 ) -> Mapping[str, str]:
@@ -128,10 +143,36 @@ def put_blob(
     S3 answers 501 and Azure 411. `check` is called before the last block is sent: what it raises
     breaks the upload off, and a PUT that breaks off stores nothing.
     """
-    body = _Upload(source, size, check)
-    answer = http.put(url, put_headers(provider), body, size)
+    return _put(http, url, put_headers(provider), _Upload(source, size, check))
+
+
+def block_id(number: int) -> str:
+    """Azure's name of a part: every one of a blob must have the same length."""
+    return base64.b64encode(f"{number:08}".encode()).decode()
+
+
+def put_part(
+    http: HttpClient, url: str, provider: str, number: int, source: Readable, size: int
+) -> str:
+    """Upload part `number` of a file; what the provider calls it."""
+    headers = put_headers(provider)
+    if provider == AZURE:
+        # Its answer tells no digest; but it checks one that it is told.
+        headers["Content-MD5"] = base64.b64encode(digest_of(source, "md5")).decode()
+    told = _put(http, url, headers, _Upload(source, size, None))
+    if provider == AZURE:
+        return block_id(number)
+    if "etag" not in told:
+        raise Damaged("the storage provider did not say what it calls a part")
+    return told["etag"]
+
+
+def _put(
+    http: HttpClient, url: str, headers: Mapping[str, str], body: _Upload
+) -> Mapping[str, str]:
+    answer = http.put(url, headers, body, body.size)
     if not 200 <= answer.status <= 299:
-        raise _refused(answer, answer.data)
+        raise Refusal(answer).error()
     known = provider_digest(answer.headers)
     if known and known.algorithm == "md5" and known.value != body.md5():
         raise Damaged("the provider stored other bytes than were sent")
@@ -141,16 +182,16 @@ def put_blob(
 class _Upload:
     """The body of one PUT: the file's bytes, hashed as they go."""
 
-    def __init__(self, source: BinaryIO, size: int, check: Callable[[], None] | None) -> None:
+    def __init__(self, source: Readable, size: int, check: Callable[[], None] | None) -> None:
         self._source = source
-        self._size = size
+        self.size = size
         self._check = check
         self.rewind()
 
     def rewind(self) -> None:
         """Begin anew."""
         self._source.seek(0)
-        self._left = self._size
+        self._left = self.size
         self._computing = hasher("md5")
 
     def md5(self) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -16,13 +16,21 @@ from typing import Annotated, Any, BinaryIO, TypeVar
 import msgspec
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.bucket.contract import BucketFacts, CallCounter, Fetched, Receipt
+from ubiops_file_sync.bucket.contract import (
+    BucketFacts,
+    CallCounter,
+    Fetched,
+    PartedUpload,
+    Receipt,
+)
+from ubiops_file_sync.bucket.digest import Readable
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
 from ubiops_file_sync.bucket.problems import Place, explain
+from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Pause, Refused, RetryPolicy, attempt
-from ubiops_file_sync.bucket.transfer import get_blob, put_blob
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.bucket.transfer import AZURE, block_id, get_blob, put_blob, put_part
+from ubiops_file_sync.errors import KeyFailure, TransferLost
 from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
 
 _BAD_REQUEST = 400
@@ -51,6 +59,11 @@ class _BucketDetail(msgspec.Struct):
     provider: str = ""
     ttl: int | None = None
     """Seconds."""
+
+
+class _Upload(msgspec.Struct):
+    upload_id: str
+    provider: str = ""
 
 
 class _SignedUrl(msgspec.Struct):
@@ -181,7 +194,7 @@ class UbiOpsBucket:
         return self._tried(once, "download", entry.key)
 
     def send(
-        self, key: str, source: BinaryIO, size: int, check: Callable[[], None] | None = None
+        self, key: str, source: Readable, size: int, check: Callable[[], None] | None = None
     ) -> Receipt:
         """Upload through a signed URL; each try asks for a new one."""
         file = self._full_key(key)
@@ -193,6 +206,79 @@ class UbiOpsBucket:
             return Receipt(server_us(answer.headers), server_us(headers))
 
         return self._tried(once, "upload", key)
+
+    def begin_parts(self, key: str) -> PartedUpload:
+        """Begin an upload in parts. One that was never completed costs its user storage."""
+        file = self._full_key(key)
+
+        def once() -> PartedUpload:
+            method = self._api.files_start_multipart_upload
+            answer = self._call("begin-parts", method, **self._names, file=file)
+            told = _decoded(answer, _Upload)
+            return PartedUpload(told.upload_id, told.provider, server_us(answer.headers))
+
+        return self._tried(once, "upload", key)
+
+    def send_part(
+        self, key: str, upload: PartedUpload, number: int, source: Readable, size: int
+    ) -> str:
+        """Send a part through a signed URL; each try asks for a new one."""
+        file = self._full_key(key)
+        # Azure has no uploads: its parts are blocks beside the blob, each under a name of its own.
+        of_part = (
+            {"upload_id": block_id(number)}
+            if upload.provider == AZURE
+            else {"upload_id": upload.id, "part_number": str(number)}
+        )
+
+        def once() -> str:
+            method = self._api.files_upload
+            answer = self._call("upload", method, **self._names, file=file, **of_part)
+            signed = _decoded(answer, _SignedUrl)
+            return put_part(self._http, signed.url, upload.provider, number, source, size)
+
+        return self._tried(_lost_if({_NOT_FOUND}, once), "upload", key)
+
+    def complete_parts(
+        self, key: str, upload: PartedUpload, size: int, tags: Mapping[int, str]
+    ) -> Receipt:
+        """Make the parts an object.
+
+        A request whose answer was lost may have done so: then the next one finds no upload any
+        more, and the object itself is asked. Somebody else's of the same size and as new is taken
+        for ours then.
+        """
+        file = self._full_key(key)
+        data = {"upload_id": upload.id, "parts": _parts_list(upload.provider, tags)}
+
+        def complete() -> Receipt:
+            method = self._api.files_complete_multipart_upload
+            answer = self._call("complete-parts", method, **self._names, file=file, data=data)
+            return Receipt(upload.started_us, server_us(answer.headers))
+
+        def once() -> Receipt:
+            try:
+                return _lost_if({_BAD_REQUEST, _NOT_FOUND}, complete)()
+            except TransferLost:
+                stored = self.get(key)
+                if stored is None or stored.size != size or stored.created_us < upload.started_us:
+                    raise
+                return Receipt(upload.started_us, stored.created_us)
+
+        return self._tried(once, "upload", key)
+
+    def ranges(self, entry: RemoteEntry, version: str = "") -> SignedRanges:
+        """Ranges of an object; a signed URL is asked for with the first, and when one expired."""
+        file = self._full_key(entry.key)
+
+        def sign() -> str:
+            answer = self._call("download", self._api.files_download, **self._names, file=file)
+            return _decoded(answer, _SignedUrl).url
+
+        def tried(work: Callable[[], None]) -> None:
+            self._tried(work, "download", entry.key)
+
+        return SignedRanges(self._http, entry.size, sign, tried, version)
 
     def delete(self, key: str) -> None:
         """Remove an object; gone already is as good."""
@@ -250,6 +336,27 @@ def created_us(text: str) -> int:
         when = when.replace(tzinfo=UTC)
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _parts_list(provider: str, tags: Mapping[int, str]) -> list[dict[str, object]]:
+    """Parts as the API wants them, in their order."""
+    if provider == AZURE:
+        return [{"BlockId": tags[number]} for number in sorted(tags)]
+    return [{"PartNumber": number, "ETag": tags[number]} for number in sorted(tags)]
+
+
+def _lost_if(statuses: Collection[int], work: Callable[[], Result]) -> Callable[[], Result]:
+    """`work`, where an answer of these statuses says that an upload in parts is not known."""
+
+    def guarded() -> Result:
+        try:
+            return work()
+        except Refused as refused:
+            if refused.status not in statuses:
+                raise
+        raise TransferLost("the service no longer knows the upload in parts; it is begun anew")
+
+    return guarded
 
 
 def core_api(api_host: str, token: str, rest: PooledRest) -> Any:

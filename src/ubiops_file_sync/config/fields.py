@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from ubiops_file_sync.config.faults import looks_like_token, nearest
 from ubiops_file_sync.config.quantities import parse_duration, parse_limit, parse_size
 from ubiops_file_sync.keys import refusal
+from ubiops_file_sync.parts import SMALLEST_PART_BYTES
 
 DEFAULT_API_HOST = "https://api.ubiops.com/v2.1"
 API_VERSION = "v2.1"
@@ -56,6 +57,12 @@ def _normalise_bucket_dir(text: str) -> str:
     if not stripped.isprintable():
         raise ValueError("has a control character in it; write the folder's plain path")
     return stripped
+
+
+def _check_big_size(size: int) -> int:
+    if size < SMALLEST_PART_BYTES:
+        raise ValueError("is less than 5MiB, the smallest part that S3 takes; write more")
+    return size
 
 
 def _check_path_text(value: object) -> object:
@@ -239,6 +246,7 @@ Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Workers = Annotated[int, Field(strict=True, ge=1, le=64)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+BigSize = Annotated[Size, AfterValidator(_check_big_size)]
 Limit = Annotated[str, BeforeValidator(parse_limit)]
 Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]
 FileName = Annotated[str, AfterValidator(_check_file_name)]

@@ -17,6 +17,7 @@ from ubiops_file_sync.config import fields
 from ubiops_file_sync.config.faults import nearest
 from ubiops_file_sync.errors import ConfigError, UsageError
 from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction, Expired, Symlinks
+from ubiops_file_sync.parts import MIB
 
 DEFAULT_TOKEN_ENV = "UBIOPS_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_SETTINGS = ("token", "token_env", "token_file")
@@ -100,6 +101,8 @@ class Profile(BaseModel):
     """A file below the root without which no pass runs: it proves that the disk is mounted."""
     min_free: fields.Size = 0
     """Bytes that must stay free on the root's file system."""
+    multipart_threshold: fields.BigSize = 256 * MIB
+    """Bytes from which on a file travels in parts, and is gone on with after an interruption."""
     max_skew: fields.Seconds = 600.0
     """Seconds between the two clocks beyond which no times are compared."""
     workers: fields.Workers = 16

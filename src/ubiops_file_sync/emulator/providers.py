@@ -53,8 +53,11 @@ def opaque_etag(dialect: Dialect, created_us: int) -> str:
     return base64.b64encode(created_us.to_bytes(8, "big")).decode()
 
 
-def object_headers(dialect: Dialect, stored: StoredObject) -> Headers:
-    """The headers by which an object's version and content can be recognised."""
+def object_headers(dialect: Dialect, stored: StoredObject, *, of_range: bool = False) -> Headers:
+    """The headers by which an object's version and content can be recognised.
+
+    Only Azure has others for an answer that is a range of it.
+    """
     headers = [("etag", f'"{stored.etag}"'), ("last-modified", http_date(stored.created_us))]
     if dialect is Dialect.GCS:
         headers.append(("x-goog-generation", str(stored.created_us)))
@@ -68,7 +71,8 @@ def object_headers(dialect: Dialect, stored: StoredObject) -> Headers:
         headers.append(("x-ms-version", "2020-04-08"))
         headers.append(("x-ms-blob-type", "BlockBlob"))
         if stored.md5 is not None:
-            headers.append(("content-md5", _base64(stored.md5)))
+            name = "x-ms-blob-content-md5" if of_range else "content-md5"
+            headers.append((name, _base64(stored.md5)))
     return headers
 
 

@@ -122,8 +122,10 @@ class Storage:
                 source.close()
             raise
         reply = BytesReply(source, start, length, status)
-        add_headers(reply, [("accept-ranges", "bytes"), *object_headers(request.dialect, stored)])
-        if status == 206:
+        of_range = status == 206
+        told = object_headers(request.dialect, stored, of_range=of_range)
+        add_headers(reply, [("accept-ranges", "bytes"), *told])
+        if of_range:
             last = start + length - 1
             add_headers(reply, [("content-range", f"bytes {start}-{last}/{stored.size}")])
         return reply

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeVar
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.bucket.contract import Bucket, Receipt
+from ubiops_file_sync.bucket.contract import Bucket, Fetched, Receipt
 from ubiops_file_sync.bucket.digest import digest_of
 from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.execute.parted import Parted, SameAs, Sent
+from ubiops_file_sync.execute.steps import Steps, Stepwise
 from ubiops_file_sync.local import LocalTree, Staged
 from ubiops_file_sync.model import (
     Action,
@@ -36,11 +39,12 @@ class Executor:
 
     bucket: Bucket
     tree: LocalTree
+    parted: Parted
     direction: Direction
     settle_ns: int
     now_ns: Callable[[], int]
 
-    def run(self, action: Action) -> Outcome:
+    def run(self, action: Action) -> Steps:
         """Do one action. Trouble with its key comes back as the outcome's problem (I12).
 
         Raises `RemoteError` where every other key would meet the same trouble, and
@@ -49,11 +53,13 @@ class Executor:
         if self._is_young(action):
             return Outcome(action, None, deferred=True)
         try:
-            return self._DO[action.verb](self, action)
+            if action.verb in self._STEPWISE:
+                return (yield from self._STEPWISE[action.verb](self, action))
+            return self._AT_ONCE[action.verb](self, action)
         except (KeyFailure, OSError) as error:
             return _failed(action, error)
 
-    def run_settled(self, action: Action) -> Outcome:
+    def run_settled(self, action: Action) -> Steps:
         """Do an action that was deferred, after its file has had the time to come to rest."""
         try:
             settled = self.tree.look(action.key) == action.local
@@ -65,7 +71,7 @@ class Executor:
                 None,
                 problem=Problem(action.key, "it is still being written; the next pass takes it"),
             )
-        return replace(self, settle_ns=0).run(action)
+        return (yield from replace(self, settle_ns=0).run(action))
 
     def _is_young(self, action: Action) -> bool:
         """Whether the local file may still be being written.
@@ -76,7 +82,7 @@ class Executor:
             return False
         return 0 <= self.now_ns() - action.local.mtime_ns < self.settle_ns
 
-    def _upload(self, action: Action) -> Outcome:
+    def _upload(self, action: Action) -> Steps:
         """Store the local file; a version that somebody else stored is kept first, and looked at.
 
         Two races remain, since the API has no conditional write: somebody else's upload of this
@@ -87,36 +93,36 @@ class Executor:
         local = _present(action.local)
         down, extra = 0, _Extra()
         if action.remote is not None and (action.compare or action.loser is not Loser.NONE):
-            with self.tree.staging() as staged:
-                fetched = self.bucket.fetch(action.remote, staged.file, self._same_as(action))
+            with self._staging(action.remote) as staged:
+                fetched = yield from self._fetch(action.remote, staged, self._same_as(action))
                 if fetched.equal:
                     return _adopted(action, fetched.bytes_down)
                 down = fetched.bytes_down
-                extra = self._keep_remote_loser(action, action.remote, staged)
+                extra = yield from self._keep_remote_loser(action, action.remote, staged)
             self._require_unchanged(action.remote)
         with self.tree.reading(local) as reading:
-            receipt = self.bucket.send(action.key, reading.file, local.size, reading.check)
+            sent = yield from self._send(local, reading.file, reading.check, noted=True)
         return Outcome(
             action,
             Verb.UPLOAD,
-            intents=(_intent(local, receipt), *extra.intents),
-            bytes_up=local.size + extra.bytes_up,
+            intents=(_intent(local, sent.receipt), *extra.intents),
+            bytes_up=sent.bytes_up + extra.bytes_up,
             bytes_down=down,
             extra_keys=extra.keys,
         )
 
-    def _download(self, action: Action) -> Outcome:
+    def _download(self, action: Action) -> Steps:
         remote = _present(action.remote)
         if not action.compare:
             # Equal content needs no place to be written to.
             self.tree.check_place(action.key, action.local)
-        with self.tree.staging() as staged:
-            fetched = self.bucket.fetch(remote, staged.file, self._same_as(action))
+        with self._staging(remote) as staged:
+            fetched = yield from self._fetch(remote, staged, self._same_as(action))
             if fetched.equal:
                 return _adopted(action, fetched.bytes_down)
             extra = _Extra()
             if action.loser is Loser.RENAME and action.local is not None:
-                extra = self._keep_local_loser(action.local)
+                extra = yield from self._keep_local_loser(action.local)
             entry = self.tree.commit(staged, action.key, action.local, remote.created_us * 1000)
         return Outcome(
             action,
@@ -128,7 +134,7 @@ class Executor:
             extra_keys=extra.keys,
         )
 
-    def _delete_remote(self, action: Action) -> Outcome:
+    def _delete_remote(self, action: Action) -> Steps:
         """Delete an object, its last version in the trash first.
 
         The race that remains is a write to the object between the look and the deletion, about one
@@ -137,8 +143,8 @@ class Executor:
         remote = _present(action.remote)
         if self.tree.look(action.key) is not None:
             raise KeyFailure("a local file came back during the pass; the next one takes it")
-        with self.tree.staging() as staged:
-            fetched = self.bucket.fetch(remote, staged.file)
+        with self._staging(remote) as staged:
+            fetched = yield from self._fetch(remote, staged)
             self.tree.keep_in_trash(staged, action.key)
         self._require_unchanged(remote)
         self.bucket.delete(action.key)
@@ -168,16 +174,44 @@ class Executor:
     def _forget(self, action: Action) -> Outcome:
         return Outcome(action, Verb.FORGET, forgotten=True)
 
-    _DO = {  # noqa: RUF012 - a constant table, and a dataclass takes no annotated one
+    # Constant tables; a dataclass takes no annotated ones.
+    _STEPWISE = {  # noqa: RUF012
         Verb.UPLOAD: _upload,
         Verb.DOWNLOAD: _download,
+        Verb.DELETE_REMOTE: _delete_remote,
+    }
+    _AT_ONCE = {  # noqa: RUF012
         Verb.ADOPT: _adopt,
         Verb.FORGET: _forget,
         Verb.DELETE_LOCAL: _delete_local,
-        Verb.DELETE_REMOTE: _delete_remote,
     }
 
-    def _same_as(self, action: Action) -> Callable[[str], bytes] | None:
+    def _staging(self, remote: RemoteEntry) -> AbstractContextManager[Staged]:
+        """A place for an object's content; where an earlier pass began to fetch it, that one."""
+        earlier = self.parted.unfinished.get((remote.key, Direction.DOWNLOAD))
+        return self.tree.staging(None if earlier is None else earlier.handle)
+
+    def _fetch(
+        self, remote: RemoteEntry, staged: Staged, same_as: SameAs | None = None
+    ) -> Stepwise[Fetched]:
+        if remote.size < self.parted.threshold:
+            return self.bucket.fetch(remote, staged.file, same_as)
+        return (yield from self.parted.fetch(remote, staged, same_as))
+
+    def _send(
+        self,
+        local: LocalEntry,
+        file: BinaryIO,
+        check: Callable[[], None] | None,
+        *,
+        noted: bool,
+    ) -> Stepwise[Sent]:
+        """Store the content of `file` under the key of `local`; `noted` as in `Parted.send`."""
+        if local.size < self.parted.threshold:
+            return Sent(self.bucket.send(local.key, file, local.size, check), local.size)
+        return (yield from self.parted.send(local, file, check, noted=noted))
+
+    def _same_as(self, action: Action) -> SameAs | None:
         """The digest of the local file by algorithm, where the plan asks for a comparison."""
         local = action.local
         if not action.compare or local is None:
@@ -189,7 +223,9 @@ class Executor:
 
         return digest
 
-    def _keep_remote_loser(self, action: Action, remote: RemoteEntry, staged: Staged) -> _Extra:
+    def _keep_remote_loser(
+        self, action: Action, remote: RemoteEntry, staged: Staged
+    ) -> Stepwise[_Extra]:
         """Keep the bucket's version that an upload is about to overwrite (invariant I1)."""
         if action.loser is Loser.TRASH:
             self.tree.keep_in_trash(staged, action.key)
@@ -203,12 +239,13 @@ class Executor:
                 if self.tree.look(name) is not None:
                     continue
                 local = self.tree.commit(staged, name, None, remote.created_us * 1000)
-            return self._send_extra(name, staged.file, remote.size, local)
+            sending = local or LocalEntry(name, remote.size, remote.created_us * 1000)
+            return (yield from self._send_extra(sending, staged.file, local))
         raise KeyFailure(
             "no free name is left for the losing version; tidy up the .conflict- files"
         )
 
-    def _keep_local_loser(self, local: LocalEntry) -> _Extra:
+    def _keep_local_loser(self, local: LocalEntry) -> Stepwise[_Extra]:
         """Give the local version that a download is about to replace a name of its own."""
         for attempt in range(_MAX_CONFLICT_NAMES):
             name = keys.conflict_key(local.key, local.mtime_ns // 1000, attempt)
@@ -218,15 +255,18 @@ class Executor:
                 return _Extra(keys=(name,))
             renamed = LocalEntry(name, local.size, local.mtime_ns)
             with self.tree.reading(renamed) as reading:
-                return self._send_extra(name, reading.file, local.size, renamed)
+                return (yield from self._send_extra(renamed, reading.file, renamed))
         raise KeyFailure(
             "no free name is left for the losing version; tidy up the .conflict- files"
         )
 
-    def _send_extra(self, name: str, file: BinaryIO, size: int, local: LocalEntry | None) -> _Extra:
-        receipt = self.bucket.send(name, file, size)
-        intents = () if local is None else (_intent(local, receipt),)
-        return _Extra((name,), intents, size)
+    def _send_extra(
+        self, renamed: LocalEntry, file: BinaryIO, local: LocalEntry | None
+    ) -> Stepwise[_Extra]:
+        """Store a loser under its new name; `local`: the file of that name, if there is one."""
+        sent = yield from self._send(renamed, file, None, noted=False)
+        intents = () if local is None else (_intent(local, sent.receipt),)
+        return _Extra((renamed.key,), intents, sent.bytes_up)
 
 
 @dataclass(frozen=True, slots=True)

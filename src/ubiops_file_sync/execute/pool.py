@@ -1,40 +1,57 @@
-"""The bounded pool: many actions at once, and hardly any waiting in memory for a worker."""
+"""The bounded pool: many actions at once, and hardly any waiting in memory for a worker.
+
+Big files travel in parts, and the parts are units of work beside the small files: they neither
+hold those up nor are left to the end.
+"""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from ubiops_file_sync.errors import KeyUnreachable, RemoteUnreachable
-from ubiops_file_sync.model import Action, Outcome
+from ubiops_file_sync.execute.steps import Batch, Steps, Unit
+from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
 
 _AHEAD = 2
-"""Actions a worker that may be submitted: one under way, one ready."""
+"""Units of work a worker that may be submitted: one under way, one ready."""
+
+PARTS_A_FILE = 4
+"""Parts of one file that travel at once: more are lost when the program is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Who is told, in the thread that runs the pool, of what has come to pass."""
+
+    take: Callable[[Outcome], None]
+    note: Callable[[Unfinished | Part], None] = lambda _: None
+    """Told of each transfer in parts that was begun, and of each part."""
 
 
 def run_all(
     actions: Iterable[Action],
-    run: Callable[[Action], Outcome],
+    run: Callable[[Action], Steps],
     workers: int,
-    take: Callable[[Outcome], None],
+    ledger: Ledger,
     abort: Callable[[], None],
+    big: Iterable[Action] = (),
 ) -> None:
-    """Run every action and give each outcome to `take`, in this thread, as they end.
+    """Run every action, and tell `ledger` of each outcome as they end.
 
-    The first exception, of `run` or in this thread (an interrupt), ends it: `abort` is called to
-    break off what is under way, nothing further is begun, and the outcomes of what had ended by
-    then are still taken. So does `RemoteUnreachable`, raised when so many keys in a row got no
-    answer that the service must be gone.
+    `big` are those on files that travel in parts: they begin first, a few at a time, and use half
+    of the workers as long as there are other actions. The first exception, of a step or in this
+    thread (an interrupt), ends it: `abort` is called to break off what is under way, nothing
+    further is begun, and what had ended by then is still told. So does `RemoteUnreachable`, raised
+    when so many keys in a row got no answer that the service must be gone.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
-    crowd = _Crowd(pool, take, _Streak(limit=max(10, 2 * workers)))
+    crowd = _Crowd(pool, workers, ledger, (run(a) for a in actions), (run(b) for b in big))
     try:
-        for action in actions:
-            while crowd.under_way >= _AHEAD * workers:
-                crowd.collect()
-            crowd.begin(run, action)
-        while crowd.under_way:
+        while crowd.fill():
             crowd.collect()
     except BaseException:
         abort()
@@ -44,37 +61,182 @@ def run_all(
     pool.shutdown()
 
 
+@dataclass(slots=True, eq=False)
+class _Task:
+    """An action that was begun and has no outcome yet."""
+
+    steps: Steps
+    is_big: bool
+    units: deque[Unit] = field(default_factory=deque)
+    under_way: int = 0
+    """Units that were submitted and have not ended."""
+    error: Exception | None = None
+    """The first that a unit raised."""
+
+    def advance(self) -> Outcome | Batch:
+        """Take the next step."""
+        error, self.error = self.error, None
+        try:
+            return next(self.steps) if error is None else self.steps.throw(error)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+
+
 class _Crowd:
-    """The actions that were begun and whose outcomes were not taken yet."""
+    """The tasks that were begun and have no outcome yet."""
 
     def __init__(
-        self, pool: ThreadPoolExecutor, take: Callable[[Outcome], None], streak: _Streak
+        self,
+        pool: ThreadPoolExecutor,
+        workers: int,
+        ledger: Ledger,
+        small: Iterator[Steps],
+        big: Iterator[Steps],
     ) -> None:
         self._pool = pool
-        self._take = take
-        self._streak = streak
-        self._done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
-        self.under_way = 0
+        self._workers = workers
+        self._ledger = ledger
+        self._small: Iterator[Steps] | None = small
+        self._big: Iterator[Steps] | None = big
+        self._streak = _Streak(limit=max(10, 2 * workers))
+        self._done: queue.SimpleQueue[tuple[_Task, Future[Outcome | Batch | Part | None]]]
+        self._done = queue.SimpleQueue()
+        self._under_way = 0
+        self._parts_under_way = 0
+        self._open: deque[_Task] = deque()
+        """Tasks with units to be done, the one that waited longest first."""
+        self._split: set[_Task] = set()
+        """Tasks that took a step and are to take another."""
+        self._big_under_way = 0
 
-    def begin(self, run: Callable[[Action], Outcome], action: Action) -> None:
-        """Hand an action to the pool."""
-        self._pool.submit(run, action).add_done_callback(self._done.put)
-        self.under_way += 1
+    def fill(self) -> bool:
+        """Submit as much as is to be ready; False: there is nothing more, and all has ended."""
+        while self._under_way < _AHEAD * self._workers and self._submit_next():
+            pass
+        return self._under_way > 0
+
+    def _submit_next(self) -> bool:
+        return self._begin_big() or self._submit_part() or self._begin_small()
+
+    def _begin_big(self) -> bool:
+        if self._big is None or self._big_under_way >= max(1, self._workers // PARTS_A_FILE):
+            return False
+        steps = next(self._big, None)
+        if steps is None:
+            self._big = None
+            return False
+        self._big_under_way += 1
+        self._advance(_Task(steps, is_big=True))
+        return True
+
+    def _begin_small(self) -> bool:
+        if self._small is None:
+            return False
+        steps = next(self._small, None)
+        if steps is None:
+            self._small = None
+            return self._submit_part()  # Half of the workers was kept for small ones until now.
+        self._advance(_Task(steps, is_big=False))
+        return True
+
+    def _submit_part(self) -> bool:
+        share = _AHEAD * self._workers if self._small is None else max(1, self._workers // 2)
+        if self._parts_under_way >= share:
+            return False
+        for _ in range(len(self._open)):
+            task = self._open.popleft()
+            self._open.append(task)
+            if task.under_way < PARTS_A_FILE:
+                self._submit_unit(task)
+                return True
+        return False
+
+    def _submit_unit(self, task: _Task) -> None:
+        unit = task.units.popleft()
+        if not task.units:
+            self._open.remove(task)
+        task.under_way += 1
+        self._parts_under_way += 1
+        self._submit(task, unit)
+
+    def _advance(self, task: _Task) -> None:
+        self._submit(task, task.advance)
+
+    def _submit(self, task: _Task, work: Callable[[], Outcome | Batch | Part | None]) -> None:
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda ended: self._done.put((task, ended)))
+        self._under_way += 1
 
     def collect(self) -> None:
-        """Wait for an action to end, and take its outcome; raises what it raised."""
-        future = self._done.get()
-        self.under_way -= 1
-        outcome = future.result()
-        self._take(outcome)
+        """Wait for a unit of work to end, and heed it; raises what a step raised."""
+        task, future = self._done.get()
+        self._under_way -= 1
+        if task.under_way:
+            self._heed_unit(task, future)
+            return
+        result = future.result()
+        if isinstance(result, Batch):
+            self._heed_batch(task, result)
+        elif isinstance(result, Outcome):
+            self._heed_outcome(task, result)
+
+    def _heed_outcome(self, task: _Task, outcome: Outcome) -> None:
+        self._split.discard(task)
+        self._big_under_way -= task.is_big
+        self._ledger.take(outcome)
         self._streak.heed(outcome)
 
+    def _heed_batch(self, task: _Task, batch: Batch) -> None:
+        self._split.add(task)
+        if batch.begun is not None:
+            self._ledger.note(batch.begun)
+        task.units.extend(batch.units)
+        if task.units:
+            self._open.append(task)
+        else:
+            self._advance(task)
+
+    def _heed_unit(self, task: _Task, future: Future[Outcome | Batch | Part | None]) -> None:
+        task.under_way -= 1
+        self._parts_under_way -= 1
+        error = future.exception()
+        if error is None:
+            self._note_part(future)
+        elif isinstance(error, Exception):
+            self._give_up_units(task, error)
+        else:
+            raise error
+        if not task.units and not task.under_way:
+            self._advance(task)
+
+    def _give_up_units(self, task: _Task, error: Exception) -> None:
+        if task.units:
+            task.units.clear()
+            self._open.remove(task)
+        task.error = task.error or error
+
+    def _note_part(self, future: Future[Outcome | Batch | Part | None]) -> None:
+        part = future.result()
+        if isinstance(part, Part):
+            self._ledger.note(part)
+
     def collect_what_ended(self) -> None:
-        """Take what ended well, without waiting, of a pool that was shut down."""
+        """Tell of what ended well, without waiting, of a pool that was shut down."""
         while not self._done.empty():
-            future = self._done.get()
-            if not future.cancelled() and future.exception() is None:
-                self._take(future.result())
+            task, future = self._done.get()
+            if future.cancelled() or future.exception() is not None:
+                continue
+            result = future.result()
+            if isinstance(result, Outcome):
+                self._split.discard(task)
+                self._ledger.take(result)
+            elif isinstance(result, Batch):
+                self._split.add(task)
+            else:
+                self._note_part(future)
+        for task in self._split:
+            task.steps.close()
 
 
 class _Streak:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from ubiops_file_sync.local.trash import Trash, trash_place
 from ubiops_file_sync.model import LocalEntry, LocalItem, Symlinks, Unknown
 
 _COPY_BYTES = 1 << 20
+_AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 TMP_DIR = f"{keys.CONTROL_DIR}/tmp"  # noqa: S108  below the root, and private
 
@@ -50,6 +51,8 @@ class Staged:
     name: str
     """Name inside `TMP_DIR`."""
     file: BinaryIO
+    is_kept: bool = False
+    """It stays for the next pass to go on with, if it is not committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +161,28 @@ class LocalTree:
             reading.check()
 
     @contextmanager
-    def staging(self) -> Iterator[Staged]:
-        """A new file in the control directory; it is gone after the block unless committed."""
+    def staging(self, earlier: str | None = None) -> Iterator[Staged]:
+        """A file in the control directory; it is gone after the block unless committed or kept.
+
+        The one named `earlier`, which an earlier pass kept, if it still stands; else a new one.
+        """
         with self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd:
-            # The kernel applies the umask to this mode; the directory around it is private.
-            name, fd = create_unique(tmp_fd, f"{self._owner}.{self._pass_id}")
-            try:
-                with os.fdopen(fd, "w+b", buffering=0) as file:
-                    yield Staged(name, file)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=tmp_fd)
+            name, fd = self._staged(tmp_fd, earlier)
+            with os.fdopen(fd, "r+b", buffering=0) as file:
+                staged = Staged(name, file)
+                try:
+                    yield staged
+                finally:
+                    if not staged.is_kept:
+                        with suppress(FileNotFoundError):
+                            os.unlink(name, dir_fd=tmp_fd)
+
+    def _staged(self, tmp_fd: int, earlier: str | None) -> tuple[str, int]:
+        if earlier is not None:
+            with suppress(FileNotFoundError):
+                return earlier, os.open(earlier, _AGAIN, dir_fd=tmp_fd)
+        # The kernel applies the umask to this mode; the directory around it is private.
+        return create_unique(tmp_fd, f"{self._owner}.{self._pass_id}")
 
     def commit(
         self, staged: Staged, key: str, expected: LocalEntry | None, mtime_ns: int
@@ -308,15 +322,16 @@ class LocalTree:
             with suppress(FileNotFoundError, KeyFailure), self._directory(folder) as fd:
                 os.fsync(fd)
 
-    def sweep(self) -> None:
+    def sweep(self, kept: Collection[str] = ()) -> None:
         """Remove what killed passes of this profile left half-written. Only under its lock.
 
-        What cannot be removed is left: those who need the control directory will say why.
+        But not the staged files that are named in `kept`. What cannot be removed is left: those
+        who need the control directory will say why.
         """
         with suppress(OSError, KeyFailure), self._directory(TMP_DIR) as fd:
             for name in os.listdir(fd):  # noqa: PTH208  a descriptor, not a path
                 # A profile's name may have dots, and so begin with another's.
-                if name.rsplit(".", 2)[0] == self._owner:
+                if name.rsplit(".", 2)[0] == self._owner and name not in kept:
                     os.unlink(name, dir_fd=fd)
 
     def _trash_place(self, key: str) -> str:

@@ -11,16 +11,18 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from ubiops_file_sync.errors import ConfigError, SafetyHalt
-from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent
+from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent, Part, Unfinished
+from ubiops_file_sync.store import unfinished
+from ubiops_file_sync.store.unfinished import UnfinishedTransfers
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OTHER_PLACES = "other-places"
 """The name that lets a pass begin anew where the recorded state speaks of other places."""
 _PAGE_ROWS = 5000
@@ -41,6 +43,10 @@ CREATE TABLE intent (
     finished_us INTEGER
 ) WITHOUT ROWID, STRICT;
 """
+
+_HAS_TRANSFERS = 2
+_CHANGES = {_HAS_TRANSFERS: unfinished.SCHEMA}
+"""What was added to the schema since the first version, by the version that brought it."""
 
 _NEXT_ROWS = """
 SELECT key, b.size, b.mtime_ns, b.created_us, i.size, i.mtime_ns, i.started_us, i.finished_us
@@ -72,6 +78,8 @@ class BaselineStore:
         self._db = connection
         self._path = path
         self._read_only = read_only
+        self._unfinished = UnfinishedTransfers(connection)
+        self._version = SCHEMA_VERSION
 
     @classmethod
     def open(cls, path: Path, identity: Identity, *, other_places: bool = False) -> Self:
@@ -133,7 +141,18 @@ class BaselineStore:
                     f"{self._path} was written by a newer version of ubiops-file-sync; use that "
                     "version, or move the file away to begin anew (no file is lost by that)"
                 )
+            self._version = version
+            if not self._read_only:
+                self._bring_up_to_date()
             return dict(self._db.execute("SELECT name, value FROM meta"))
+
+    def _bring_up_to_date(self) -> None:
+        """Add what later versions of the schema have, one transaction for all of it."""
+        if 0 < self._version < SCHEMA_VERSION:  # 0: not a state of ours, which reading it shows
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                _extend(self._db, self._version)
+            self._version = SCHEMA_VERSION
 
     def _moved(self, identity: Identity) -> dict[str, tuple[str | None, str]]:
         """Names of the places that are others now, each with the old and the new one."""
@@ -167,8 +186,8 @@ class BaselineStore:
         """Forget everything that was in step, and speak of these places from now on."""
         with self._usable(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            for table in ("baseline", "intent", "meta"):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608  three names of our own
+            for table in ("baseline", "intent", "transfer", "part", "meta"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
 
     def rows(self) -> Iterator[BaselineRow]:
@@ -213,8 +232,12 @@ class BaselineStore:
         in_step: Iterable[BaselineEntry] = (),
         begun: Iterable[Intent] = (),
         forgotten: Iterable[str] = (),
+        ended: Collection[str] = (),
     ) -> None:
-        """Write what really happened, in one transaction. A key in step has no intent any more."""
+        """Write what really happened, in one transaction. A key in step has no intent any more.
+
+        `ended` are keys whose transfers in parts have come to their end.
+        """
         in_step, begun, gone = list(in_step), list(begun), [(key,) for key in forgotten]
         with self._usable(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -224,6 +247,8 @@ class BaselineStore:
             self._db.executemany(
                 "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
             )
+            if ended:
+                self._unfinished.end(ended)
 
     def drop_intents(self, before_us: int | None = None) -> None:
         """Forget the uploads of earlier passes: the plan that was just made has heeded them.
@@ -272,6 +297,30 @@ class BaselineStore:
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
+    def note_transfer(self, news: Unfinished | Part) -> None:
+        """Write down that a transfer in parts begins, or that one more part has arrived."""
+        with self._usable():
+            self._unfinished.note(news)
+
+    def unfinished_transfers(self) -> list[Unfinished]:
+        """Transfers in parts that an earlier pass did not end."""
+        if self._version < _HAS_TRANSFERS:
+            return []  # Open for a dry run, which writes nothing.
+        with self._usable():
+            return self._unfinished.all()
+
+    def forget_transfers(self, transfers: Iterable[Unfinished]) -> None:
+        """Forget transfers in parts that will not be gone on with."""
+        with self._usable():
+            self._unfinished.forget(transfers)
+
+    def fetched_bytes(self) -> int:
+        """Bytes of unfinished downloads that stand on the disk already, about."""
+        if self._version < _HAS_TRANSFERS:
+            return 0  # As above.
+        with self._usable():
+            return self._unfinished.fetched_bytes()
+
     @contextmanager
     def _usable(self) -> Iterator[None]:
         try:
@@ -300,8 +349,16 @@ def _fill(db: sqlite3.Connection, identity: Identity) -> None:
         db.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
+        _extend(db, version=1)
         db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _extend(db: sqlite3.Connection, version: int) -> None:
+    """Bring a schema of `version` up to date, within a transaction."""
+    for later in range(version + 1, SCHEMA_VERSION + 1):
+        for statement in _CHANGES[later].split(";"):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:

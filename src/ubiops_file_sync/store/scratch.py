@@ -13,6 +13,7 @@ from typing import Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reason, RemoteEntry, Verb
+from ubiops_file_sync.parts import NEVER_BIG, upload_calls
 
 _BLOCK = 1000
 
@@ -20,9 +21,10 @@ _TRANSFER_CALLS = """
 SELECT coalesce(sum(CASE verb
     -- an upload over somebody else's version fetches that first, and looks again before it sends;
     -- a loser that is renamed is sent too, after a look whether its name is free
-    WHEN 'upload' THEN 1 + iif(remote_size IS NOT NULL AND (compare OR loser != 'none'), 2, 0)
-        + iif(loser = 'rename', 2, 0)
-    WHEN 'download' THEN 1 + (loser = 'rename')
+    WHEN 'upload' THEN upload_calls(local_size)
+        + iif(remote_size IS NOT NULL AND (compare OR loser != 'none'), 2, 0)
+        + iif(loser = 'rename', 1 + upload_calls(remote_size), 0)
+    WHEN 'download' THEN 1 + iif(loser = 'rename', upload_calls(local_size), 0)
     -- fetched into the trash, looked at, deleted
     WHEN 'delete-remote' THEN 3
     -- looked at
@@ -30,6 +32,12 @@ SELECT coalesce(sum(CASE verb
     WHEN 'adopt' THEN compare
     ELSE 0
 END), 0) FROM action
+"""
+
+
+_IS_BIG = """
+(verb IN ('upload', 'download', 'delete-remote')
+    AND max(coalesce(local_size, 0), coalesce(remote_size, 0)) >= :big)
 """
 
 
@@ -53,12 +61,18 @@ class _Scratch:
 class Spool(_Scratch):
     """A whole plan, in key order. Complete before its first action is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, big_bytes: int = NEVER_BIG) -> None:
+        """`big_bytes`: the size from which on files travel in parts."""
         super().__init__(
             "CREATE TABLE action (key TEXT PRIMARY KEY, verb TEXT, reason TEXT, loser TEXT,"
             " compare INTEGER, local_size INTEGER, mtime_ns INTEGER, remote_size INTEGER,"
             " created_us INTEGER) WITHOUT ROWID, STRICT"
         )
+        self.big_bytes = big_bytes
+        self._db.create_function("upload_calls", 1, self._upload_calls, deterministic=True)
+
+    def _upload_calls(self, size: int | None) -> int:
+        return upload_calls(size or 0, self.big_bytes)
 
     def add(self, action: Action) -> None:
         """Append an action; a key has one at most."""
@@ -88,7 +102,24 @@ class Spool(_Scratch):
 
     def actions(self) -> Iterator[Action]:
         """The plan, sorted by key."""
-        cursor = self._db.execute("SELECT * FROM action ORDER BY key")
+        return self._those("TRUE")
+
+    def small(self) -> Iterator[Action]:
+        """The actions on files that travel whole, sorted by key."""
+        return self._those(f"NOT {_IS_BIG}")
+
+    def big(self) -> Iterator[Action]:
+        """The actions on files that travel in parts, sorted by key."""
+        return self._those(_IS_BIG)
+
+    def find(self, key: str) -> Action | None:
+        """The action on `key`; None: there is none."""
+        row = self._db.execute("SELECT * FROM action WHERE key = ?", (key,)).fetchone()
+        return None if row is None else _action(row)
+
+    def _those(self, condition: str) -> Iterator[Action]:
+        query = f"SELECT * FROM action WHERE {condition} ORDER BY key"  # noqa: S608  ours
+        cursor = self._db.execute(query, {"big": self.big_bytes})
         while block := cursor.fetchmany(_BLOCK):
             for row in block:
                 yield _action(row)

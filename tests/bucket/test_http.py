@@ -1,0 +1,184 @@
+"""The HTTP client: connections that are used again, and requests that end when they should."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bucket.conftest import connect
+from ubiops_file_sync.bucket.http import HttpClient, NoAnswer, Trouble
+from ubiops_file_sync.emulator import BucketServer, Fault
+from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[bytes], list[int]]]:
+    """A server that answers anything: its address, the heads it got, and a mark a connection."""
+    heads: list[bytes] = []
+    connections: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            while head := _read_head(connection):
+                heads.append(head)
+                connection.sendall(ANSWER)
+
+    def accept(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connections.append(1)
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", heads, connections
+
+
+def _read_head(connection: socket.socket) -> bytes:
+    got = b""
+    while not got.endswith(b"\r\n\r\n"):
+        try:
+            block = connection.recv(1)
+        except OSError:
+            return b""
+        if not block:
+            return b""
+        got += block
+    return got
+
+
+class _Empty:
+    def read(self, count: int, /) -> bytes:
+        return b""
+
+    def rewind(self) -> None:
+        pass
+
+
+def test_one_connection_serves_one_request_after_the_other() -> None:
+    client = HttpClient()
+    with listening() as (url, heads, connections):
+        for _ in range(5):
+            assert client.ask("GET", url, {}).data == b"ok"
+        client.close()
+    assert (len(heads), len(connections)) == (5, 1)
+
+
+def test_an_empty_body_goes_with_its_length() -> None:
+    """As a stream it would go out chunked, to which S3 answers 501 and Azure 411."""
+    client = HttpClient()
+    with listening() as (url, heads, _):
+        assert client.put(url, {}, _Empty(), 0).status == 200
+        client.close()
+    assert b"content-length: 0" in heads[0].lower()
+    assert b"chunked" not in heads[0].lower()
+
+
+def test_a_body_that_nobody_takes_is_no_error(any_server: BucketServer) -> None:
+    bucket = connect(any_server)
+    any_server.put_object("p/a", b"content" * 100_000)
+    entry = bucket.get("a")
+    assert entry is not None
+
+    def same(algorithm: str) -> bytes:
+        return hashlib.new(algorithm, b"content" * 100_000).digest()
+
+    assert bucket.fetch(entry, io.BytesIO(), same).equal
+    bucket.fetch(entry, io.BytesIO())
+
+
+@pytest.mark.parametrize("operation", ["sign_upload", "put"])
+def test_a_request_that_hangs_ends_when_it_is_stopped(
+    any_server: BucketServer, operation: str
+) -> None:
+    bucket = connect(any_server)
+    any_server.faults.add(Fault(operation, "hang", seconds=100))
+    threading.Timer(0.3, bucket.stop).start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        bucket.send("a", io.BytesIO(b"1"), 1)
+    assert time.monotonic() - began < 30
+    with pytest.raises(Interrupted):
+        bucket.get("a")
+
+
+def test_where_a_request_broke_off_is_told() -> None:
+    client = HttpClient()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    for url, trouble in (
+        ("http://no-such-host.invalid/", Trouble.NAME),
+        (f"http://127.0.0.1:{port}/", Trouble.CONNECT),
+    ):
+        with pytest.raises(NoAnswer) as caught:
+            client.ask("GET", f"{url}?sig=secret", {})
+        assert caught.value.trouble is trouble
+        assert "secret" not in repr(caught.value)
+
+
+def test_what_a_body_raises_breaks_the_request_off(any_server: BucketServer) -> None:
+    bucket = connect(any_server)
+
+    def refuse() -> None:
+        raise KeyFailure("the file changed")
+
+    with pytest.raises(KeyFailure, match="the file changed"):
+        bucket.send("a", io.BytesIO(b"123"), 3, refuse)
+    assert any_server.objects() == {}
+
+
+def test_a_proxy_is_used_and_its_refusal_is_told(
+    any_server: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as (proxy, heads, _):
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "")
+        client = HttpClient()
+        assert client.ask("GET", "http://somewhere.invalid/a?b=c", {}).data == b"ok"
+        client.close()
+        assert heads[0].startswith(b"GET http://somewhere.invalid/a?b=c HTTP/1.1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        connect(any_server).facts()
+        assert len(heads) == 1
+
+
+@pytest.fixture
+def secure(tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[BucketServer]:
+    with BucketServer(tmp_path / "server", rate_limit=None, tls=certificate) as server:
+        yield server
+
+
+def test_a_certificate_that_is_not_trusted_is_refused(secure: BucketServer) -> None:
+    with pytest.raises(RemoteUnreachable, match="REQUESTS_CA_BUNDLE or SSL_CERT_FILE"):
+        connect(secure).facts()
+
+
+TRUST = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
+
+
+@pytest.mark.parametrize("variable", TRUST)
+def test_the_usual_variables_name_what_is_trusted(
+    secure: BucketServer,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    for name in TRUST:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(certificate[0]))
+    bucket = connect(secure)
+    bucket.send("a", io.BytesIO(b"1"), 1)
+    assert list(secure.objects()) == ["p/a"]
