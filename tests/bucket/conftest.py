@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ubiops_file_sync.bucket.bandwidth import Bandwidth
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
@@ -22,7 +23,12 @@ def _close_all() -> None:
         _connected.pop().close()
 
 
-def connect(server: BucketServer, prefix: str = "p/", token: str | None = None) -> UbiOpsBucket:
+def connect(
+    server: BucketServer,
+    prefix: str = "p/",
+    token: str | None = None,
+    bandwidth: Bandwidth | None = None,
+) -> UbiOpsBucket:
     place = Place(
         profile="models",
         api_host=server.api_host,
@@ -31,7 +37,7 @@ def connect(server: BucketServer, prefix: str = "p/", token: str | None = None) 
         prefix=prefix,
         token_source="a test",
     )
-    bucket = UbiOpsBucket(place, token or server.token, retries=QUICK)
+    bucket = UbiOpsBucket(place, token or server.token, retries=QUICK, bandwidth=bandwidth)
     _connected.append(bucket)
     return bucket
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import pycurl
 
+from ubiops_file_sync.bucket.bandwidth import Bandwidth
 from ubiops_file_sync.errors import Interrupted
 
 CONNECT_TIMEOUT_S = 10.0
@@ -85,7 +86,9 @@ Take = Callable[[bytes], None]
 class HttpClient:
     """Connections to any number of hosts, kept alive between requests. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, bandwidth: Bandwidth | None = None) -> None:
+        """`bandwidth` limits the bodies that `put` and `get` move."""
+        self._bandwidth = bandwidth
         self.stopping = threading.Event()
         """Set: every request fails, and those under way break off within a second."""
         # Each handle keeps its own connections. The one used last is taken first, so there are as
@@ -130,7 +133,7 @@ class HttpClient:
         def prepare(curl: Any) -> None:
             curl.setopt(pycurl.UPLOAD, 1)
             curl.setopt(pycurl.INFILESIZE_LARGE, size)
-            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, _BUFFER_BYTES)
+            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, self._block_bytes)
 
         return self._request(url, headers, prepare, None, READ_TIMEOUT_S, source)
 
@@ -142,7 +145,19 @@ class HttpClient:
         None: the body is left, which costs the connection. Raises `NoAnswer`, and what `begin` or
         the taker raises.
         """
-        return self._request(url, headers, lambda _curl: None, begin, READ_TIMEOUT_S)
+
+        def prepare(curl: Any) -> None:
+            curl.setopt(pycurl.BUFFERSIZE, self._block_bytes)
+
+        return self._request(url, headers, prepare, begin, READ_TIMEOUT_S)
+
+    @property
+    def _block_bytes(self) -> int:
+        return _BUFFER_BYTES if self._bandwidth is None else self._bandwidth.block_bytes
+
+    def _spend(self, count: int) -> None:
+        if self._bandwidth is not None:
+            self._bandwidth.spend(count, self.stopping)
 
     def _request(
         self,
@@ -154,7 +169,7 @@ class HttpClient:
         source: Source | None = None,
     ) -> Answer:
         self.require_going_on()
-        exchange = _Exchange(self.stopping, begin, source)
+        exchange = _Exchange(self.stopping, self._spend, begin, source)
         curl = self._idle.pop() if self._idle else pycurl.Curl()
         try:
             self._set_up(curl, url, headers, read_timeout_s)
@@ -204,10 +219,12 @@ class _Exchange:
     def __init__(
         self,
         stopping: threading.Event,
+        spend: Callable[[int], None],
         begin: Callable[[Answer], Take | None] | None,
         source: Source | None,
     ) -> None:
         self._stopping = stopping
+        self._spend = spend
         self._begin = begin
         self._source = source
         self._head: list[bytes] = []
@@ -253,6 +270,8 @@ class _Exchange:
             if self._take is None:
                 self.is_left = True
                 return 0
+            if self._begin is not None:
+                self._spend(len(block))
             self._take(block)
         except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
             self._raised = error
@@ -261,10 +280,12 @@ class _Exchange:
 
     def _read(self, source: Source, count: int) -> bytes | int:
         try:
-            return source.read(count)
+            block = source.read(count)
+            self._spend(len(block))
         except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
             self._raised = error
             return int(pycurl.READFUNC_ABORT)
+        return block
 
     def _seek(self, source: Source, offset: int, origin: int) -> int:
         if offset or origin:

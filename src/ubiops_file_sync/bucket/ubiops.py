@@ -16,6 +16,7 @@ from typing import Annotated, Any, BinaryIO, TypeVar
 import msgspec
 
 from ubiops_file_sync import keys
+from ubiops_file_sync.bucket.bandwidth import Bandwidth
 from ubiops_file_sync.bucket.contract import (
     BucketFacts,
     CallCounter,
@@ -80,14 +81,15 @@ class UbiOpsBucket:
         token: str,
         retries: RetryPolicy | None = None,
         now_ns: Callable[[], int] = time.time_ns,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
-        """No call is made yet."""
+        """No call is made yet. `bandwidth`: what all transfers of the process may move."""
         self._now_ns = now_ns
         self.calls = CallCounter()
         self.skew_us = 0
         self._place = place
         self._retries = retries or RetryPolicy()
-        self._http = HttpClient()
+        self._http = HttpClient(bandwidth)
         self._api = core_api(
             place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
         )
