@@ -346,3 +346,44 @@ def test_the_larger_example_teaches_what_it_says() -> None:
     assert settings.profiles["datasets"].direction is Direction.DOWNLOAD
     assert settings.profiles["results"].local_dir == path.parent / "results"
     assert (settings.profiles["results"].workers, settings.profiles["models"].workers) == (32, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_s"),
+    [("20MiB/s", 20 * 1024**2), ("500 kB/s", 500_000), ("65536", 65_536), ("1.5MiB/s", 1_572_864)],
+)
+def test_a_bandwidth_limit_is_that_of_every_profile(
+    write_config: WriteConfig, text: str, bytes_per_s: int
+) -> None:
+    settings = write_config(f"bandwidth_limit: {text}\n{MINIMAL}").load()
+    assert [profile.bandwidth_limit for profile in settings.profiles.values()] == [bytes_per_s]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("20MiB", "is not a rate; write 500kB/s, 20MiB/s or a number of bytes a second"),
+        ("fast", "is not a rate; write 500kB/s, 20MiB/s or a number of bytes a second"),
+        ("-1", "is not a rate; write 500kB/s, 20MiB/s or a number of bytes a second"),
+        ("1kB/s", "is too slow for connections to stay alive; write at least 64KiB/s"),
+    ],
+)
+def test_a_bandwidth_limit_that_is_none_is_refused(
+    write_config: WriteConfig, text: str, message: str
+) -> None:
+    [line] = write_config(f"bandwidth_limit: {text}\n{MINIMAL}").refusal()
+    assert line == f"FILE:1: bandwidth_limit: {message}"
+
+
+def test_a_bandwidth_limit_of_one_profile_is_refused(write_config: WriteConfig) -> None:
+    for text in ("defaults: {bandwidth_limit: 1MiB/s}\n", ""):
+        inner = "" if text else "    bandwidth_limit: 1MiB/s\n"
+        [line] = write_config(f"{text}{MINIMAL}{inner}").refusal()
+        assert line.endswith("is a setting of the whole file; move it to the left margin")
+
+
+def test_a_file_is_big_from_5_mib_on(write_config: WriteConfig) -> None:
+    models = write_config(f"{MINIMAL}    multipart_threshold: 5MiB\n").load().profiles["models"]
+    assert models.multipart_threshold == 5 * 1024**2
+    [line] = write_config(f"{MINIMAL}    multipart_threshold: 4MiB\n").refusal()
+    assert line.endswith("is less than 5MiB, the smallest part that S3 takes; write more")

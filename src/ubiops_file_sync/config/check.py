@@ -23,12 +23,13 @@ from ubiops_file_sync.config.overlap import exposed, overlaps
 from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
-_PROFILE_SETTINGS = tuple(name for name in Profile.model_fields if name != "name")
 _INNER = {"trash": tuple(Trash.model_fields)}
 """Settings that have settings of their own."""
 _EMPTY = "is empty; give it a value or remove the line"
 HOST_VARIABLE = "UBIOPS_API_HOST"
-_INHERITED = ("api_host", *TOKEN_SETTINGS)
+_OF_WHOLE_FILE = ("bandwidth_limit",)
+"""Settings that every profile has, and that may stand at the top of the file only."""
+_INHERITED = ("api_host", *TOKEN_SETTINGS, *_OF_WHOLE_FILE)
 """Settings that may stand at the top of the file for all profiles."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
 
@@ -44,8 +45,12 @@ class _Top(BaseModel):
     token_file: fields.TokenPath | None = None
     state_dir: fields.LocalPath | None = None
     timezone: fields.TimeZone | None = None
+    bandwidth_limit: fields.Rate | None = None
 
 
+_PROFILE_SETTINGS = tuple(
+    name for name in Profile.model_fields if name not in {"name", *_OF_WHOLE_FILE}
+)
 _TOP_SETTINGS = ("version", *_Top.model_fields, "defaults", "profiles")
 
 
@@ -176,7 +181,9 @@ class FileCheck:
     def _check_own(self, own: _Values, path: KeyPath) -> None:
         """What pydantic lets pass: settings without a value, and tokens beside each other."""
         for key in own:
-            if own[key] is None and (*path, key) not in self._document.unreadable:
+            if path and key in _OF_WHOLE_FILE:
+                self._fault((*path, key), _unknown_setting(key, ()))
+            elif own[key] is None and (*path, key) not in self._document.unreadable:
                 self._fault((*path, key), _EMPTY)
         given = [name for name in own if name in TOKEN_SETTINGS]
         if len(given) > 1:

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from ubiops_file_sync.config.faults import looks_like_token, nearest
-from ubiops_file_sync.config.quantities import parse_duration, parse_limit, parse_size
+from ubiops_file_sync.config.quantities import parse_duration, parse_limit, parse_rate, parse_size
 from ubiops_file_sync.keys import refusal
 from ubiops_file_sync.parts import SMALLEST_PART_BYTES
 
@@ -246,6 +246,7 @@ Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Workers = Annotated[int, Field(strict=True, ge=1, le=64)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+Rate = Annotated[int, BeforeValidator(parse_rate)]
 BigSize = Annotated[Size, AfterValidator(_check_big_size)]
 Limit = Annotated[str, BeforeValidator(parse_limit)]
 Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]

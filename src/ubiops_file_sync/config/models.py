@@ -107,6 +107,8 @@ class Profile(BaseModel):
     """Seconds between the two clocks beyond which no times are compared."""
     workers: fields.Workers = 16
     """Files that travel at the same time."""
+    bandwidth_limit: fields.Rate | None = None
+    """Bytes a second that all transfers of the process may move, both ways together; None: any."""
     settle: fields.Seconds = 2.0
     """Seconds that a file must have been left alone before it is sent."""
     api_host: fields.ApiHost = fields.DEFAULT_API_HOST

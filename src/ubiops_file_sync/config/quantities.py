@@ -81,6 +81,28 @@ def _size_of_text(text: str) -> int | None:
     return None if factor == 1 else int(whole) * factor + int(float(fraction) * factor)
 
 
+_MALFORMED_RATE = "is not a rate; write 500kB/s, 20MiB/s or a number of bytes a second"
+_SLOWEST_BYTES_PER_S = 64 * 1024
+
+
+def parse_rate(value: object) -> int:
+    """Bytes a second, from a number of them or from text such as `20MiB/s`.
+
+    Raises ValueError, which does not repeat the value, for anything else, and for so few that
+    connections would be taken for dead.
+    """
+    text = value.strip() if isinstance(value, str) else None
+    try:
+        rate = parse_size(value if text is None else text.removesuffix("/s"))
+    except ValueError:
+        raise ValueError(_MALFORMED_RATE) from None
+    if text is not None and not text.endswith("/s") and not text.isdigit():
+        raise ValueError(_MALFORMED_RATE)
+    if rate < _SLOWEST_BYTES_PER_S:
+        raise ValueError("is too slow for connections to stay alive; write at least 64KiB/s")
+    return rate
+
+
 _MALFORMED_LIMIT = "is not a limit; write a number of files such as 100, or a share such as '50%'"
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.0)? ?%", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
