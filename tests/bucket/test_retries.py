@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
+from pathlib import Path
 
 import pytest
 
 from bucket.conftest import connect
 from ubiops_file_sync.bucket import digest, transfer
 from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, created_us
-from ubiops_file_sync.emulator import BucketServer, Fault, Role
+from ubiops_file_sync.emulator import BucketServer, Fault, Provider, Role
 from ubiops_file_sync.errors import AccessRefused, KeyFailure, KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.model import RemoteEntry
 
@@ -58,7 +59,7 @@ def test_a_body_that_ends_early_is_no_download(
     any_server: BucketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a length nor a digest comes with it: the listed size is the only proof."""
-    monkeypatch.setattr(transfer, "provider_digest", lambda _headers: None)
+    monkeypatch.setattr(transfer, "provider_digest", lambda _headers, **_: None)
     any_server.put_object("p/a", b"x" * 5000)
     fault = any_server.faults.add(Fault("get_blob", "truncate_chunked", times=None, length=10))
     with pytest.raises(KeyUnreachable, match="10 bytes came of 5000"):
@@ -215,3 +216,27 @@ def test_a_signed_url_that_is_none_fails_its_key_alone(any_server: BucketServer)
     with pytest.raises(KeyFailure) as caught:
         connect(any_server).send("a", io.BytesIO(b"1"), 1)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"etag": f'"{"0" * 32}"'},
+        {"x-goog-hash": "crc32c=AAAAAA==,md5=AAAAAAAAAAAAAAAAAAAAAA=="},
+        {"content-md5": "AAAAAAAAAAAAAAAAAAAAAA=="},
+    ],
+    ids=["S3", "Google", "Azure"],
+)
+def test_an_upload_that_was_stored_otherwise_is_sent_again(
+    tmp_path: Path, headers: dict[str, str]
+) -> None:
+    provider = Provider.GOOGLE if "x-goog-hash" in headers else Provider.AMAZON_S3
+    with BucketServer(tmp_path / "server", rate_limit=None, provider=provider) as server:
+        bucket = connect(server)
+        server.faults.add(Fault("put", "status", code=200, headers=headers, times=2))
+        bucket.send("a", io.BytesIO(b"content"), 7)
+        assert server.calls.count("put") == 3
+        assert server.read_object("p/a") == b"content"
+        server.faults.add(Fault("put", "status", code=200, headers=headers, times=None))
+        with pytest.raises(KeyFailure, match="other bytes than were sent"):
+            bucket.send("a", io.BytesIO(b"content"), 7)

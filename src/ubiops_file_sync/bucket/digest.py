@@ -68,7 +68,7 @@ def digest_of(file: Readable, algorithm: str) -> bytes:
     return computing.digest()
 
 
-def provider_digest(headers: Mapping[str, str]) -> Digest | None:
+def provider_digest(headers: Mapping[str, str], *, cheap: bool = False) -> Digest | None:
     """The digest that a provider's answer carries for the *whole* object; None: no usable one.
 
     Google: `x-goog-hash` with md5 and crc32c (only the latter for composed objects). Azure:
@@ -77,10 +77,12 @@ def provider_digest(headers: Mapping[str, str]) -> Digest | None:
     a customer's key; one with a dash (multipart) is not.
     Since an ETag is a promise of nothing, one that does not match proves nothing either: a
     download is checked against it only where the provider is known to send MD5s.
+    `cheap`: of several the one that costs least, good enough to see that bytes were damaged, though
+    not to take two files for one.
     """
     goog = headers.get("x-goog-hash", "")
     parts = dict(part.strip().split("=", 1) for part in goog.split(",") if "=" in part)
-    for algorithm in ("md5", "crc32c"):
+    for algorithm in ("crc32c", "md5") if cheap else ("md5", "crc32c"):
         if algorithm in parts:
             return _decoded(algorithm, parts[algorithm])
     of_whole = "x-ms-blob-content-md5" if "content-range" in headers else "content-md5"

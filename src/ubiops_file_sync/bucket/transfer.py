@@ -20,6 +20,7 @@ from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.errors import KeyFailure
 
 AZURE = "azure_blob_storage"
+GOOGLE = "google_cloud_storage"
 
 _ERROR_BYTES = 4096
 """As much of a provider's error as is read."""
@@ -67,7 +68,7 @@ class _Download:
         told = answer.headers.get("content-length")
         if told is not None and int(told) != self._size:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
-        self._known = known = provider_digest(answer.headers)
+        self._known = known = provider_digest(answer.headers, cheap=self._same_as is None)
         if known and self._same_as and self._same_as(known.algorithm) == known.value:
             self._is_equal = True
             return None
@@ -143,7 +144,8 @@ def put_blob(
     S3 answers 501 and Azure 411. `check` is called before the last block is sent: what it raises
     breaks the upload off, and a PUT that breaks off stores nothing.
     """
-    return _put(http, url, put_headers(provider), _Upload(source, size, check))
+    algorithm = "crc32c" if provider == GOOGLE else "md5"
+    return _put(http, url, put_headers(provider), _Upload(source, size, algorithm, check))
 
 
 def block_id(number: int) -> str:
@@ -159,9 +161,9 @@ def put_part(
     if provider == AZURE:
         # Its answer tells no digest; but it checks one that it is told.
         headers["Content-MD5"] = base64.b64encode(digest_of(source, "md5")).decode()
-    told = _put(http, url, headers, _Upload(source, size, None))
-    if provider == AZURE:
+        _put(http, url, headers, _Upload(source, size, None))
         return block_id(number)
+    told = _put(http, url, headers, _Upload(source, size, "md5"))
     if "etag" not in told:
         raise Damaged("the storage provider did not say what it calls a part")
     return told["etag"]
@@ -173,18 +175,25 @@ def _put(
     answer = http.put(url, headers, body, body.size)
     if not 200 <= answer.status <= 299:
         raise Refusal(answer).error()
-    known = provider_digest(answer.headers)
-    if known and known.algorithm == "md5" and known.value != body.md5():
+    known = provider_digest(answer.headers, cheap=body.algorithm == "crc32c")
+    if known and known.algorithm == body.algorithm and known.value != body.value():
         raise Damaged("the provider stored other bytes than were sent")
     return answer.headers
 
 
 class _Upload:
-    """The body of one PUT: the file's bytes, hashed as they go."""
+    """The body of one PUT: the file's bytes, hashed as they go by what the provider will tell."""
 
-    def __init__(self, source: Readable, size: int, check: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        source: Readable,
+        size: int,
+        algorithm: str | None,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         self._source = source
         self.size = size
+        self.algorithm = algorithm
         self._check = check
         self.rewind()
 
@@ -192,11 +201,11 @@ class _Upload:
         """Begin anew."""
         self._source.seek(0)
         self._left = self.size
-        self._computing = hasher("md5")
+        self._computing = hasher(self.algorithm) if self.algorithm else None
 
-    def md5(self) -> bytes:
-        """The digest of what was sent."""
-        return self._computing.digest()
+    def value(self) -> bytes:
+        """The digest of what was sent; empty if none was asked for."""
+        return self._computing.digest() if self._computing else b""
 
     def read(self, count: int, /) -> bytes:
         """At most `count` further bytes."""
@@ -210,7 +219,8 @@ class _Upload:
         if not block:
             raise KeyFailure("the file got shorter while it was read; the next pass takes it")
         self._left -= len(block)
-        self._computing.update(block)
+        if self._computing:
+            self._computing.update(block)
         if not self._left and self._check:
             self._check()
         return block
