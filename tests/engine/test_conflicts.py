@@ -7,9 +7,11 @@ import time
 
 import pytest
 
-from engine.world import World, assert_in_step
+from engine.world import QUICK, World, assert_in_step
 from ubiops_file_sync.emulator import Provider
-from ubiops_file_sync.model import Verb
+from ubiops_file_sync.model import PlanSummary, Verb
+from ubiops_file_sync.progress import Progress
+from ubiops_file_sync.reconcile import Reconciler
 
 LOCAL, REMOTE = b"edited here", b"edited in the bucket, longer"
 
@@ -111,3 +113,19 @@ def test_an_impossible_mtime_tells_nothing_so_the_bucket_wins(world: World, mtim
     world.run()
     assert world.local() == {"a": REMOTE}
     assert world.trash() == {"a": [LOCAL]}
+
+
+def test_an_object_that_comes_after_the_listing_is_not_overwritten(world: World) -> None:
+    """Nobody could have put its content into the trash."""
+
+    class Stranger(Progress):
+        def planned(self, summary: PlanSummary) -> None:
+            world.put("a", b"somebody else's")
+
+    world.write("a", b"ours, and longer", age_s=100)
+    report = Reconciler(world.profile, world.state_dir, retries=QUICK, progress=Stranger()).run()
+    assert [problem.key for problem in report.problems] == ["a"]
+    assert world.remote() == {"a": b"somebody else's"}
+    world.run()
+    assert world.trash() == {"a": [b"ours, and longer"]}
+    assert_in_step(world)

@@ -133,12 +133,19 @@ class Bucket(Protocol):
         ...
 
     def send(
-        self, key: str, source: Readable, size: int, check: Callable[[], None] | None = None
+        self,
+        key: str,
+        source: Readable,
+        size: int,
+        check: Callable[[], None] | None = None,
+        *,
+        is_new: bool = False,
     ) -> Receipt:
         """Store `size` bytes of `source`, from its beginning, as `key`. One API call.
 
         The object appears whole or not at all. `check` is called before the last bytes are sent:
-        if it raises, nothing is stored, and what it raised is raised here.
+        if it raises, nothing is stored, and what it raised is raised here. `is_new`: an object
+        that stands there by now is not overwritten, where the storage can see to that.
         """
         ...
 

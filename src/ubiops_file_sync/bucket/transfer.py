@@ -22,6 +22,9 @@ from ubiops_file_sync.errors import KeyFailure
 AZURE = "azure_blob_storage"
 GOOGLE = "google_cloud_storage"
 
+_TAKEN = {409, 412}
+"""What Azure and S3 answer to `If-None-Match: *` where an object stands."""
+
 _ERROR_BYTES = 4096
 """As much of a provider's error as is read."""
 
@@ -125,6 +128,14 @@ def _write_all(sink: BinaryIO, block: bytes) -> None:
         view = view[sink.write(view) :]
 
 
+class Taken(KeyFailure):
+    """An object came in the way of one that was to be new."""
+
+    def __init__(self, *, perhaps_by_us: bool) -> None:
+        super().__init__("an object came under this key during the pass; the next one takes it")
+        self.perhaps_by_us = perhaps_by_us
+
+
 def put_headers(provider: str) -> dict[str, str]:
     """The headers of a PUT to a signed URL."""
     return {**_SDK_HEADERS, **(_AZURE_HEADERS if provider == AZURE else {})}
@@ -137,15 +148,29 @@ def put_blob(
     source: Readable,
     size: int,
     check: Callable[[], None] | None,
+    *,
+    is_new: bool = False,
 ) -> Mapping[str, str]:
     """Upload `size` bytes; the headers of the answer.
+
+    `is_new`: raise `Taken` rather than overwrite an object. S3 and Azure see to that; Google would
+    want the condition to be signed.
 
     The body always goes with its length: an empty one sent as a stream goes out chunked, to which
     S3 answers 501 and Azure 411. `check` is called before the last block is sent: what it raises
     breaks the upload off, and a PUT that breaks off stores nothing.
     """
     algorithm = "crc32c" if provider == GOOGLE else "md5"
-    return _put(http, url, put_headers(provider), _Upload(source, size, algorithm, check))
+    body = _Upload(source, size, algorithm, check)
+    headers = put_headers(provider)
+    if not is_new or provider == GOOGLE:
+        return _put(http, url, headers, body)
+    try:
+        return _put(http, url, headers | {"If-None-Match": "*"}, body)
+    except Refused as refused:
+        if refused.status not in _TAKEN:
+            raise
+    raise Taken(perhaps_by_us=body.was_sent_again)
 
 
 def block_id(number: int) -> str:
@@ -195,10 +220,16 @@ class _Upload:
         self.size = size
         self.algorithm = algorithm
         self._check = check
-        self.rewind()
+        self.was_sent_again = False
+        """The connection broke off once, before an answer came."""
+        self._begin()
 
     def rewind(self) -> None:
         """Begin anew."""
+        self.was_sent_again = True
+        self._begin()
+
+    def _begin(self) -> None:
         self._source.seek(0)
         self._left = self.size
         self._computing = hasher(self.algorithm) if self.algorithm else None

@@ -30,12 +30,13 @@ from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Pause, Refused, RetryPolicy, attempt
-from ubiops_file_sync.bucket.transfer import AZURE, block_id, get_blob, put_blob, put_part
+from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
 from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
 
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
+_NOT_IMPLEMENTED = 501
 _SMALLER_PAGE_ITEMS = 100
 """For an installation that refuses pages of `PAGE_ITEMS`."""
 _SMALLEST_SKEW_US = 3_000_000
@@ -94,6 +95,8 @@ class UbiOpsBucket:
             place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
         )
         self._page_items = PAGE_ITEMS
+        self._knows_conditions = True
+        """The storage takes `If-None-Match`; until it says that it does not."""
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
 
     def close(self) -> None:
@@ -196,16 +199,40 @@ class UbiOpsBucket:
         return self._tried(once, "download", entry.key)
 
     def send(
-        self, key: str, source: Readable, size: int, check: Callable[[], None] | None = None
+        self,
+        key: str,
+        source: Readable,
+        size: int,
+        check: Callable[[], None] | None = None,
+        *,
+        is_new: bool = False,
     ) -> Receipt:
-        """Upload through a signed URL; each try asks for a new one."""
+        """Upload through a signed URL; each try asks for a new one.
+
+        A new object that is in the way may be our own, stored by a request whose answer was lost:
+        then one of this size and as new is taken for that.
+        """
         file = self._full_key(key)
+        began_us: list[int] = []
 
         def once() -> Receipt:
             answer = self._call("upload", self._api.files_upload, **self._names, file=file)
             signed = _decoded(answer, _SignedUrl)
-            headers = put_blob(self._http, signed.url, signed.provider, source, size, check)
-            return Receipt(server_us(answer.headers), server_us(headers))
+            began_us.append(server_us(answer.headers))
+            conditional = is_new and self._knows_conditions
+            try:
+                headers = put_blob(
+                    self._http, signed.url, signed.provider, source, size, check, is_new=conditional
+                )
+            except Taken as taken:
+                stored = self.get(key) if taken.perhaps_by_us or len(began_us) > 1 else None
+                if stored is None or stored.size != size or stored.created_us < began_us[0]:
+                    raise
+                return Receipt(began_us[0], stored.created_us)
+            except Refused as refused:
+                self._knows_conditions &= refused.status != _NOT_IMPLEMENTED
+                raise
+            return Receipt(began_us[-1], server_us(headers))
 
         return self._tried(once, "upload", key)
 

@@ -110,6 +110,18 @@ def no_such_object(dialect: Dialect, key: str) -> StorageError:
     return StorageError(404, "NoSuchKey", "The specified key does not exist.", details={"Key": key})
 
 
+def in_the_way(dialect: Dialect) -> StorageError:
+    """`If-None-Match: *` was asked for, and the object is there."""
+    if dialect is Dialect.AZURE:
+        return StorageError(409, "BlobAlreadyExists", "The specified blob already exists.")
+    return StorageError(
+        412,
+        "PreconditionFailed",
+        "At least one of the pre-conditions you specified did not hold",
+        details={"Condition": "If-None-Match"},
+    )
+
+
 def no_such_bucket(dialect: Dialect) -> StorageError:
     """The bucket is not there."""
     if dialect is Dialect.AZURE:

@@ -21,6 +21,7 @@ from .providers import (
     dialect_of,
     error_body,
     error_headers,
+    in_the_way,
     no_length,
     no_such_bucket,
     no_such_object,
@@ -79,8 +80,17 @@ class Storage:
                 details={"HeaderName": "x-ms-blob-type"},
             )
         blob = await self._take_body(request, bucket)
+        if self._is_in_the_way(request, bucket):
+            self._store.blobs.remove([blob.name])
+            raise in_the_way(request.dialect)
         stored = self._store.put(bucket, request.route.key, blob)
         return _stored_reply(request.dialect, object_headers(request.dialect, stored))
+
+    def _is_in_the_way(self, request: StorageRequest, bucket: Bucket) -> bool:
+        """Whether an object stands where only a new one may be put. Google heeds no such header."""
+        if request.dialect is Dialect.GCS or request.headers.get("if-none-match") != "*":
+            return False
+        return self._store.find(bucket, request.route.key) is not None
 
     async def _put_part(self, request: StorageRequest, bucket: Bucket, grant: Grant) -> Response:
         check_part_name(request.dialect, grant.part, {})

@@ -87,8 +87,10 @@ class Executor:
 
         Two races remain, since the API has no conditional write: somebody else's upload of this
         key after that look (about one round trip), and, where the listing showed the object as it
-        was or not at all, after the listing (the whole pass: to look again would double the calls
-        of every upload). Their version is then overwritten, and not in the trash.
+        was, after the listing (the whole pass: to look again would double the calls of every
+        upload). Where the listing did not show it at all, S3 and Azure refuse to overwrite one that
+        came since, unless the file travels in parts; Google does not. Their version is then
+        overwritten, and not in the trash.
         """
         local = _present(action.local)
         down, extra = 0, _Extra()
@@ -101,7 +103,9 @@ class Executor:
                 extra = yield from self._keep_remote_loser(action, action.remote, staged)
             self._require_unchanged(action.remote)
         with self.tree.reading(local) as reading:
-            sent = yield from self._send(local, reading.file, reading.check, noted=True)
+            sent = yield from self._send(
+                local, reading.file, reading.check, noted=True, is_new=action.remote is None
+            )
         return Outcome(
             action,
             Verb.UPLOAD,
@@ -205,10 +209,16 @@ class Executor:
         check: Callable[[], None] | None,
         *,
         noted: bool,
+        is_new: bool,
     ) -> Stepwise[Sent]:
-        """Store the content of `file` under the key of `local`; `noted` as in `Parted.send`."""
+        """Store the content of `file` under the key of `local`.
+
+        `noted` as in `Parted.send`, `is_new` as in `Bucket.send`: an upload in parts has no such
+        condition.
+        """
         if local.size < self.parted.threshold:
-            return Sent(self.bucket.send(local.key, file, local.size, check), local.size)
+            receipt = self.bucket.send(local.key, file, local.size, check, is_new=is_new)
+            return Sent(receipt, local.size)
         return (yield from self.parted.send(local, file, check, noted=noted))
 
     def _same_as(self, action: Action) -> SameAs | None:
@@ -264,7 +274,7 @@ class Executor:
         self, renamed: LocalEntry, file: BinaryIO, local: LocalEntry | None
     ) -> Stepwise[_Extra]:
         """Store a loser under its new name; `local`: the file of that name, if there is one."""
-        sent = yield from self._send(renamed, file, None, noted=False)
+        sent = yield from self._send(renamed, file, None, noted=False, is_new=True)
         intents = () if local is None else (_intent(local, sent.receipt),)
         return _Extra((renamed.key,), intents, sent.bytes_up)
 
