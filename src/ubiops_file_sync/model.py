@@ -20,6 +20,17 @@ PAGE_ITEMS = 1000
 """Most items that UbiOps puts into one page of a listing."""
 
 
+class Pace(NamedTuple):
+    """How quickly API calls may be made."""
+
+    limit: int
+    """Calls in a window of the service's quota."""
+    share: float
+    """The share of them that may be spent, above 0 and at most 1."""
+    a_minute: int
+    """What that makes, at least 1."""
+
+
 class Direction(StrEnum):
     """Which way files travel. A one-way profile never writes to its source."""
 

@@ -18,11 +18,12 @@ from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.contract import BucketFacts, CallCounter, Fetched, Receipt
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
 from ubiops_file_sync.bucket.problems import Place, explain
+from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.rest import PooledRest
-from ubiops_file_sync.bucket.retry import Damaged, Pause, Refused, RetryPolicy, attempt
+from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.transfer import get_blob, put_blob
 from ubiops_file_sync.errors import KeyFailure
-from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
+from ubiops_file_sync.model import PAGE_ITEMS, Pace, RemoteEntry
 
 _NOT_FOUND = 404
 _SMALLEST_SKEW_US = 3_000_000
@@ -63,17 +64,17 @@ class UbiOpsBucket:
         token: str,
         retries: RetryPolicy | None = None,
         now_ns: Callable[[], int] = time.time_ns,
+        quota: Quota | None = None,
     ) -> None:
-        """No call is made yet."""
+        """No call is made yet. `quota`: another than the usual one of the host."""
         self._now_ns = now_ns
         self.calls = CallCounter()
         self.skew_us = 0
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient()
-        self._api = _core_api(
-            place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
-        )
+        self._quota = quota or quota_for(place.api_host)
+        self._api = _core_api(place.api_host, token, PooledRest(self._http, self._quota))
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
 
     def close(self) -> None:
@@ -83,6 +84,12 @@ class UbiOpsBucket:
     def stop(self) -> None:
         """Break off what is under way, in every thread."""
         self._http.stopping.set()
+        self._quota.wake()
+
+    @property
+    def pace(self) -> Pace | None:
+        """How quickly calls may be made; None while no answer has told."""
+        return self._quota.pace
 
     def facts(self) -> BucketFacts:
         """The bucket's id, provider and ttl."""
