@@ -142,6 +142,7 @@ class Comparison:
             until_complete.pop_all()
         self._see_marker()
         plan.spool.sum_up(plan.summary)
+        plan.summary.pace = self.bucket.pace
         return plan
 
     def _walk(self) -> Iterator[LocalItem]:

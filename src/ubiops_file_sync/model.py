@@ -312,6 +312,8 @@ class PlanSummary:
     """Keys of the baseline that changed here."""
     left: dict[Reason, int] = field(default_factory=dict)
     """Keys left as they are, though the sides differ, by reason."""
+    pace: Pace | None = None
+    """How quickly API calls may be made; None: the service tells of no limit."""
 
     @property
     def action_count(self) -> int:
@@ -322,6 +324,14 @@ class PlanSummary:
     def api_calls(self) -> int:
         """API calls of a whole pass, at most: pages, transfers, and learning what was stored."""
         return self.pages + self.transfer_calls + self.confirm_calls(self.uploads)
+
+    @property
+    def minutes(self) -> int | None:
+        """What the quota makes of that, 0 if it is less than one; None: there is no limit."""
+        if self.pace is None:
+            return None
+        calls, a_minute = self.api_calls, self.pace.a_minute
+        return 0 if calls < a_minute else round(calls / a_minute)
 
     @property
     def uploads(self) -> int:

@@ -73,6 +73,7 @@ def open_bucket(
 ) -> Iterator[Bucket]:
     """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
     # Late, so that a command that asks nothing of UbiOps need not load its SDK.
+    from ubiops_file_sync.bucket.quota import quota_for
     from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 
     token = profile.read_token(env).get_secret_value()
@@ -84,7 +85,8 @@ def open_bucket(
         prefix=profile.prefix,
         token_source=profile.token_source,
     )
-    bucket = UbiOpsBucket(place, token, retries, now_ns)
+    quota = quota_for(profile.api_host, profile.quota_share)
+    bucket = UbiOpsBucket(place, token, retries, now_ns, quota)
     try:
         yield bucket
     finally:

@@ -12,9 +12,9 @@ from weakref import WeakValueDictionary
 
 from ubiops_file_sync.bucket.retry import RATE_LIMITED
 from ubiops_file_sync.bucket.window import Window, reset_told_by, told_by
+from ubiops_file_sync.config.fields import DEFAULT_QUOTA_SHARE
 from ubiops_file_sync.model import Pace
 
-DEFAULT_SHARE = 0.9
 _KEPT = 8
 """Quotas that stay known while nobody uses them: between the passes of a process."""
 
@@ -97,7 +97,7 @@ _kept: deque[Quota] = deque(maxlen=_KEPT)
 _lock = threading.Lock()
 
 
-def quota_for(api_host: str, share: float = DEFAULT_SHARE) -> Quota:
+def quota_for(api_host: str, share: float = DEFAULT_QUOTA_SHARE) -> Quota:
     """The process's quota of the host that an API address names, whatever its path.
 
     It is by source address that UbiOps counts, so that tokens and projects make no difference.

@@ -23,12 +23,15 @@ from ubiops_file_sync.config.overlap import exposed, overlaps
 from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
-_PROFILE_SETTINGS = tuple(name for name in Profile.model_fields if name != "name")
+_SHARED = ("quota_share",)
+"""Settings that a profile has, and that a file may only say for all of them."""
+_PROFILE_SETTINGS = tuple(n for n in Profile.model_fields if n != "name" and n not in _SHARED)
 _INNER = {"trash": tuple(Trash.model_fields)}
 """Settings that have settings of their own."""
+_OF_THE_FILE = "is a setting of the whole file; move it to the left margin"
 _EMPTY = "is empty; give it a value or remove the line"
 HOST_VARIABLE = "UBIOPS_API_HOST"
-_INHERITED = ("api_host", *TOKEN_SETTINGS)
+_INHERITED = ("api_host", *_SHARED, *TOKEN_SETTINGS)
 """Settings that may stand at the top of the file for all profiles."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
 
@@ -44,6 +47,7 @@ class _Top(BaseModel):
     token_file: fields.TokenPath | None = None
     state_dir: fields.LocalPath | None = None
     timezone: fields.TimeZone | None = None
+    quota_share: fields.Share = fields.DEFAULT_QUOTA_SHARE
 
 
 _TOP_SETTINGS = ("version", *_Top.model_fields, "defaults", "profiles")
@@ -163,6 +167,8 @@ class FileCheck:
         self._check_own(own, path)
         if "name" in own:
             self._fault((*path, "name"), "is no setting; a profile's name is the key it is under")
+        for shared in own.keys() & _SHARED:
+            self._fault((*path, shared), _OF_THE_FILE)
         values = _inherit(inherited, own) | {"name": "defaults" if name is None else name}
         try:
             return Profile.model_validate(values, context={"base": self._path.parent})
@@ -271,7 +277,7 @@ def _unknown_setting(key: str, known: tuple[str, ...]) -> str:
     if key in _PROFILE_SETTINGS:
         return "is a setting of profiles; move it under defaults or a profile"
     if key in _TOP_SETTINGS:
-        return "is a setting of the whole file; move it to the left margin"
+        return _OF_THE_FILE
     for outer, inner in _INNER.items():
         if key in inner:
             return f"is a setting of {outer}; move it below '{outer}:'"

@@ -15,10 +15,16 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from ubiops_file_sync.config.faults import looks_like_token, nearest
-from ubiops_file_sync.config.quantities import parse_duration, parse_limit, parse_size
+from ubiops_file_sync.config.quantities import (
+    parse_duration,
+    parse_limit,
+    parse_share,
+    parse_size,
+)
 from ubiops_file_sync.keys import refusal
 
 DEFAULT_API_HOST = "https://api.ubiops.com/v2.1"
+DEFAULT_QUOTA_SHARE = 0.9
 API_VERSION = "v2.1"
 _MAX_TOKEN_LENGTH = 8192
 """No server takes a longer header."""
@@ -240,6 +246,7 @@ Workers = Annotated[int, Field(strict=True, ge=1, le=64)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Limit = Annotated[str, BeforeValidator(parse_limit)]
+Share = Annotated[float, BeforeValidator(parse_share)]
 Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 Key = Annotated[str, AfterValidator(_check_key)]
