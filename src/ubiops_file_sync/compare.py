@@ -215,6 +215,7 @@ class Comparison:
             marker_seen=self._marker_seen,
             bucket_replaced=self.bucket_is_new(),
         )
+        summary.bucket_calls = int(self._facts is not None)
         return find_halt(totals, allowed)
 
 

@@ -297,6 +297,8 @@ class PlanSummary:
     remote_files: int = 0
     pages: int = 0
     """API calls that the listing took."""
+    bucket_calls: int = 0
+    """API calls that the bucket's id and ttl took: one, where something depends on them."""
     actions: dict[Verb, int] = field(default_factory=dict)
     """Number of actions by verb."""
     conflicts: int = 0
@@ -323,7 +325,8 @@ class PlanSummary:
     @property
     def api_calls(self) -> int:
         """API calls of a whole pass, at most: pages, transfers, and learning what was stored."""
-        return self.pages + self.transfer_calls + self.confirm_calls(self.uploads)
+        planning = self.pages + self.bucket_calls
+        return planning + self.transfer_calls + self.confirm_calls(self.uploads)
 
     @property
     def minutes(self) -> int | None:

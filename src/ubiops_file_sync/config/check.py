@@ -169,6 +169,7 @@ class FileCheck:
             self._fault((*path, "name"), "is no setting; a profile's name is the key it is under")
         for shared in own.keys() & _SHARED:
             self._fault((*path, shared), _OF_THE_FILE)
+        own = {setting: value for setting, value in own.items() if setting not in _SHARED}
         values = _inherit(inherited, own) | {"name": "defaults" if name is None else name}
         try:
             return Profile.model_validate(values, context={"base": self._path.parent})
