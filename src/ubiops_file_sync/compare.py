@@ -142,6 +142,7 @@ class Comparison:
             until_complete.pop_all()
         self._see_marker()
         plan.spool.sum_up(plan.summary)
+        plan.summary.pace = self.bucket.pace
         return plan
 
     def _walk(self) -> Iterator[LocalItem]:
@@ -214,6 +215,7 @@ class Comparison:
             marker_seen=self._marker_seen,
             bucket_replaced=self.bucket_is_new(),
         )
+        summary.bucket_calls = int(self._facts is not None)
         return find_halt(totals, allowed)
 
 

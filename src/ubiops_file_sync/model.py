@@ -21,6 +21,17 @@ PAGE_ITEMS = 1000
 """Most items that UbiOps puts into one page of a listing."""
 
 
+class Pace(NamedTuple):
+    """How quickly API calls may be made."""
+
+    limit: int
+    """Calls in a window of the service's quota."""
+    share: float
+    """The share of them that may be spent, above 0 and at most 1."""
+    a_minute: int
+    """What that makes, at least 1."""
+
+
 class Direction(StrEnum):
     """Which way files travel. A one-way profile never writes to its source."""
 
@@ -321,6 +332,8 @@ class PlanSummary:
     remote_files: int = 0
     pages: int = 0
     """API calls that the listing took."""
+    bucket_calls: int = 0
+    """API calls that the bucket's id and ttl took: one, where something depends on them."""
     actions: dict[Verb, int] = field(default_factory=dict)
     """Number of actions by verb."""
     conflicts: int = 0
@@ -336,6 +349,8 @@ class PlanSummary:
     """Keys of the baseline that changed here."""
     left: dict[Reason, int] = field(default_factory=dict)
     """Keys left as they are, though the sides differ, by reason."""
+    pace: Pace | None = None
+    """How quickly API calls may be made; None: the service tells of no limit."""
 
     @property
     def action_count(self) -> int:
@@ -345,7 +360,16 @@ class PlanSummary:
     @property
     def api_calls(self) -> int:
         """API calls of a whole pass, at most: pages, transfers, and learning what was stored."""
-        return self.pages + self.transfer_calls + self.confirm_calls(self.uploads)
+        planning = self.pages + self.bucket_calls
+        return planning + self.transfer_calls + self.confirm_calls(self.uploads)
+
+    @property
+    def minutes(self) -> int | None:
+        """What the quota makes of that, 0 if it is less than one; None: there is no limit."""
+        if self.pace is None:
+            return None
+        calls, a_minute = self.api_calls, self.pace.a_minute
+        return 0 if calls < a_minute else round(calls / a_minute)
 
     @property
     def uploads(self) -> int:

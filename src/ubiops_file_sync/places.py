@@ -74,6 +74,7 @@ def open_bucket(
     """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
     # Late, so that a command that asks nothing of UbiOps need not load its SDK.
     from ubiops_file_sync.bucket.bandwidth import bandwidth_for
+    from ubiops_file_sync.bucket.quota import quota_for
     from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 
     token = profile.read_token(env).get_secret_value()
@@ -85,9 +86,10 @@ def open_bucket(
         prefix=profile.prefix,
         token_source=profile.token_source,
     )
+    quota = quota_for(profile.api_host, profile.quota_share)
     limit = profile.bandwidth_limit
     bandwidth = None if limit is None else bandwidth_for(limit)
-    bucket = UbiOpsBucket(place, token, retries, now_ns, bandwidth)
+    bucket = UbiOpsBucket(place, token, retries, now_ns, quota, bandwidth)
     try:
         yield bucket
     finally:

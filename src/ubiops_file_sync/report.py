@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from ubiops_file_sync.model import Action, Loser, Report, Verb
+from ubiops_file_sync.model import Action, Loser, PlanSummary, Report, Verb
 
 JSON_VERSION = 1
 
@@ -74,11 +74,22 @@ def plan_lines(report: Report) -> Iterator[str]:
     for note in report.notes:
         yield f"  note: {note}"
     yield (
-        f"  {decimal(summary.bytes_up)} up, {decimal(summary.bytes_down)} down; "
-        f"a pass takes {summary.api_calls:,} API {_noun(summary.api_calls, 'call')} at most"
+        f"  {decimal(summary.bytes_up)} up, {decimal(summary.bytes_down)} down; {forecast(summary)}"
     )
     if report.halt is not None:
         yield f"  a pass would halt: {report.halt}"
+
+
+def forecast(summary: PlanSummary) -> str:
+    """How many API calls a pass takes, and how long the quota makes that last."""
+    calls, minutes, pace = summary.api_calls, summary.minutes, summary.pace
+    words = f"a pass takes {calls:,} API {_noun(calls, 'call')} at most"
+    if pace is None or not minutes:
+        return words
+    return (
+        f"{words}, about {minutes:,} {_noun(minutes, 'minute')} at {pace.a_minute:,} a minute "
+        f"(quota {pace.limit:,}, share {pace.share:g})"
+    )
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -138,6 +149,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "remote_files": planned.remote_files,
         "planned": dict(planned.actions),
         "planned_api_calls": planned.api_calls,
+        "planned_minutes": planned.minutes,
+        "quota": None if planned.pace is None else planned.pace._asdict(),
         "conflicts": planned.conflicts,
         "left": {reason.name.lower(): count for reason, count in planned.left.items()},
         "done": dict(report.done),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ubiops_file_sync.model import Outcome, PlanSummary
 from ubiops_file_sync.progress import Progress
-from ubiops_file_sync.report import printable
+from ubiops_file_sync.report import forecast, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -14,8 +14,26 @@ if TYPE_CHECKING:
 
 
 def progress_for(stream: TextIO) -> Progress:
-    """Bars if `stream` is a terminal, else a progress that says nothing."""
-    return TerminalProgress(stream) if stream.isatty() else Progress()
+    """Bars if `stream` is a terminal, else a progress that says next to nothing."""
+    return TerminalProgress(stream) if stream.isatty() else LogProgress(stream)
+
+
+class LogProgress(Progress):
+    """Silent, but for a pass that will keep whoever reads the log waiting."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._profile = ""
+
+    def comparing(self, profile: str) -> None:
+        """Remember whom it is about."""
+        self._profile = profile
+
+    def planned(self, summary: PlanSummary) -> None:
+        """Say how long it takes, if that is a minute or more."""
+        if summary.minutes:
+            self._stream.write(f"{self._profile}: {forecast(summary)}\n")
+            self._stream.flush()
 
 
 class TerminalProgress(Progress):
@@ -23,6 +41,7 @@ class TerminalProgress(Progress):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._profile = ""
         self._bars: Bars | None = None
         self._task: TaskID | None = None
 
@@ -33,6 +52,7 @@ class TerminalProgress(Progress):
         from rich.progress import Progress as Bars
 
         self.ended()
+        self._profile = profile
         self._bars = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -52,7 +72,9 @@ class TerminalProgress(Progress):
         )
 
     def planned(self, summary: PlanSummary) -> None:
-        """Turn to the actions."""
+        """Turn to the actions, and say how long they take, if that is a minute or more."""
+        if self._bars is not None and summary.minutes:
+            self._bars.console.print(f"{self._profile}: {forecast(summary)}", markup=False)
         self._show(description="files", total=summary.action_count, completed=0, counts="")
 
     def did(self, outcome: Outcome) -> None:

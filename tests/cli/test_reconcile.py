@@ -184,3 +184,30 @@ def test_importing_the_package_reads_no_environment_and_no_sdk(tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_long_pass_is_foretold_in_minutes(shell: Shell) -> None:
+    path = shell.profile()
+    path.write_text(f"quota_share: 0.5\n{path.read_text()}")
+    shell.server.quota.limit = 20
+    shell.server.quota.window_s = 1.0
+    for n in range(25):
+        (shell.files / f"f{n}").write_bytes(b"1")
+    words = (
+        "a pass takes 27 API calls at most, about 3 minutes at 10 a minute (quota 20, share 0.5)"
+    )
+    assert f"; {words}\n" in shell("plan").stdout
+    (planned,) = shell.json("plan")["profiles"]
+    assert (planned["planned_api_calls"], planned["planned_minutes"]) == (27, 3)
+    assert planned["quota"] == {"limit": 20, "share": 0.5, "a_minute": 10}
+    done = shell("reconcile")
+    assert done.returncode == 0
+    assert done.stderr == f"models: {words}\n"
+    assert not [call for call in shell.server.calls if call.status == 429]
+
+
+def test_without_a_quota_only_the_calls_are_foretold(shell: Shell) -> None:
+    shell.profile()
+    (planned,) = shell.json("plan")["profiles"]
+    assert (planned["planned_api_calls"], planned["planned_minutes"]) == (1, None)
+    assert planned["quota"] is None

@@ -78,6 +78,26 @@ def test_overwrite_newer_files_means_what_is_documented_and_not_what_it_is_calle
     assert newer_files_are_preserved(env) is (policy is ConflictPolicy.NEWER_WINS)
 
 
+@pytest.mark.parametrize(("text", "share"), [(None, 0.9), ("", 0.9), ("0.5", 0.5), (" 1 ", 1.0)])
+def test_the_share_of_the_quota_is_a_variable_too(
+    env: dict[str, str], tmp_path: Path, text: str | None, share: float
+) -> None:
+    if text is not None:
+        env["UBIOPS_QUOTA_SHARE"] = text
+    assert _load(env, tmp_path).profiles["default"].quota_share == share
+
+
+def test_a_share_that_is_none_is_refused(env: dict[str, str], tmp_path: Path) -> None:
+    env["UBIOPS_QUOTA_SHARE"] = "90"
+    [line] = _refusal(env, tmp_path)
+    assert line.startswith("environment variables: UBIOPS_QUOTA_SHARE: is not a share; write ")
+
+
+def test_the_share_alone_describes_no_profile(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration was found"):
+        _load({"XDG_CONFIG_HOME": str(tmp_path), "UBIOPS_QUOTA_SHARE": "0.5"}, tmp_path)
+
+
 def test_everything_that_is_missing_or_wrong_is_told_at_once(tmp_path: Path) -> None:
     lines = _refusal(
         {

@@ -387,3 +387,41 @@ def test_a_file_is_big_from_5_mib_on(write_config: WriteConfig) -> None:
     assert models.multipart_threshold == 5 * 1024**2
     [line] = write_config(f"{MINIMAL}    multipart_threshold: 4MiB\n").refusal()
     assert line.endswith("is less than 5MiB, the smallest part that S3 takes; write more")
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("0.5", 0.5), ("1", 1.0), ("${SHARE}", 0.25), ("'0.75'", 0.75), (".5", 0.5)]
+)
+def test_the_share_of_the_quota_holds_for_every_profile(
+    write_config: WriteConfig, text: str, share: float
+) -> None:
+    settings = write_config(f"quota_share: {text}\n{MINIMAL}").load({"SHARE": "0.25"})
+    assert {profile.quota_share for profile in settings.profiles.values()} == {share}
+
+
+def test_nine_tenths_of_the_quota_are_spent_by_default(write_config: WriteConfig) -> None:
+    settings = write_config(MINIMAL).load()
+    assert {profile.quota_share for profile in settings.profiles.values()} == {0.9}
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-0.1", "1.01", "90", "90%", "yes", ".inf", ".nan", "[0.5]", "half", "'0x1'"]
+)
+def test_a_share_that_is_none_is_refused(write_config: WriteConfig, text: str) -> None:
+    assert write_config(f"quota_share: {text}\n{MINIMAL}").refusal() == [
+        "FILE:1: quota_share: is not a share; write a number above 0 and up to 1, such as 0.9"
+    ]
+
+
+def test_a_share_without_a_value_is_refused(write_config: WriteConfig) -> None:
+    assert write_config(f"quota_share:\n{MINIMAL}").refusal() == [
+        "FILE:1: quota_share: is empty; give it a value or remove the line"
+    ]
+
+
+@pytest.mark.parametrize("place", ["defaults", "profile"])
+def test_a_share_is_no_matter_of_one_profile(write_config: WriteConfig, place: str) -> None:
+    head = "defaults: {quota_share: 0.5}\n" if place == "defaults" else ""
+    tail = "" if head else "    quota_share: 2\n"
+    [line] = write_config(head + MINIMAL.rstrip("\n") + "\n" + tail).refusal()
+    assert "quota_share: is a setting of the whole file; move it to the left margin" in line

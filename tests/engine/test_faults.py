@@ -7,6 +7,7 @@ import pytest
 from engine.world import World, assert_in_step, snapshot
 from ubiops_file_sync.emulator import Fault, Role
 from ubiops_file_sync.errors import AccessRefused, NoSuchBucket, RemoteUnreachable, SafetyHalt
+from ubiops_file_sync.model import Pace
 
 
 def three_pages(world: World) -> None:
@@ -167,14 +168,60 @@ def test_an_edit_after_an_unconfirmed_upload_still_wins(world: World) -> None:
 
 
 def test_a_429_pauses_everybody_until_the_window_ends(world: World) -> None:
+    world.server.faults.add(
+        Fault("sign_upload", "status", code=429, headers={"x-ratelimit-reset": "0"})
+    )
+    for n in range(12):
+        world.write(f"f{n}", b"1")
+    report = world.run()
+    assert report.problem_count == 0
+    assert len(world.remote()) == 12
+    assert report.seconds >= 1, "a second more than was told"
+
+
+def test_a_pass_longer_than_the_quota_meets_no_429(world: World) -> None:
     world.server.quota.window_s = 1.0
-    world.server.quota.limit = 8
+    world.server.quota.limit = 10
     for n in range(12):
         world.write(f"f{n}", b"1")
     assert world.run().problem_count == 0
     assert len(world.remote()) == 12
-    refused = [call for call in world.server.calls if call.status == 429]
-    assert len(refused) <= 8, "the workers under way may meet one each, and then all wait"
+    assert not [call for call in world.server.calls if call.status == 429]
+
+
+def test_two_profiles_of_a_host_share_one_quota(world: World) -> None:
+    world.server.quota.limit = 300
+    thrifty = world.elsewhere("thrifty").with_settings(quota_share=0.5, bucket_dir="other")
+    with thrifty.reconciler.plan() as (_, told):
+        assert told.planned.pace == Pace(limit=300, share=0.5, a_minute=150)
+    assert world.run().planned.pace == told.planned.pace, "the smallest share counts for both"
+
+
+def test_calls_are_counted_by_endpoint_as_promised(world: World) -> None:
+    """Pages, transfers, deletions, and the cheaper way to learn what was stored (I10)."""
+    carrying = world.with_settings(deletions="both")
+    for n in range(3):
+        world.write(f"gone{n}", b"1")
+    assert world.run().api_calls == {"list": 2, "upload": 3}
+    for n in range(3):
+        (world.root / f"gone{n}").unlink()
+    world.write("up", b"2")
+    for n in range(2):
+        world.put(f"down{n}", b"3")
+    world.server.reset_calls()
+    report = carrying.run()
+    pages, confirming, ttl = 1, 1, 1
+    deletions = 3
+    assert report.api_calls == {
+        "list": pages,
+        "upload": 1,
+        "download": 2 + deletions,  # the last version goes to the trash
+        "delete": deletions,
+        "get": deletions + confirming,  # each is looked at once more
+        "bucket": ttl,
+    }
+    assert sum(report.api_calls.values()) == world.server.calls.api_count
+    assert sum(report.api_calls.values()) == report.planned.api_calls
 
 
 def test_a_wrong_token_is_said_once_and_leaves_no_folder(world: World) -> None:

@@ -12,6 +12,8 @@ CRASH = "tests/plan/test_after_crash.py"
 SCAN = "tests/local/test_scan.py"
 TREE = "tests/local/test_tree.py"
 RETRIES = "tests/bucket/test_retries.py"
+QUOTA = "tests/bucket/test_quota.py"
+WINDOW = "tests/bucket/test_window.py"
 CONTRACT = "tests/bucket/test_contract.py"
 CHANGES = "tests/engine/test_changes.py"
 CONFLICTS = "tests/engine/test_conflicts.py"
@@ -404,10 +406,29 @@ LISTENING = [
     Mutant(
         "a 429 holds nobody back",
         "429 without backing off together (rclone #4935).",
-        "bucket/rest.py",
-        "            self._pause.begin(_reset_s(response))\n",
-        "            pass\n",
-        (f"{FAULTS}::test_a_429_pauses_everybody_until_the_window_ends",),
+        "bucket/quota.py",
+        "                self._window.refused(reset_told_by(headers), now)\n",
+        "                pass\n",
+        (
+            f"{QUOTA}::test_a_429_holds_everybody_back_until_the_reset",
+            f"{FAULTS}::test_a_429_pauses_everybody_until_the_window_ends",
+        ),
+    ),
+    Mutant(
+        "calls in flight are not counted",
+        "The answers of sixteen threads tell of what was left before the others called.",
+        "bucket/window.py",
+        "        spare = self._remaining - self._in_flight - (self.limit - budget)\n",
+        "        spare = self._remaining - (self.limit - budget)\n",
+        (f"{WINDOW}::test_an_answer_out_of_order_raises_nothing",),
+    ),
+    Mutant(
+        "an answer out of order raises what is left",
+        "The last answer to come is not the last that was made.",
+        "bucket/window.py",
+        "            self._remaining = min(self._remaining, told.remaining)\n",
+        "            self._remaining = told.remaining\n",
+        (f"{WINDOW}::test_an_answer_out_of_order_raises_nothing",),
     ),
 ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from ubiops_file_sync.bucket.digest import Digest, Readable
-from ubiops_file_sync.model import RemoteEntry
+from ubiops_file_sync.model import Pace, RemoteEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,11 @@ class Bucket(Protocol):
     skew_us: int
     """How far the local clock is ahead of the service's, as its last answer showed; 0: not at all,
     or by less than can be told."""
+
+    @property
+    def pace(self) -> Pace | None:
+        """How quickly calls may be made; None while no answer has told, or nothing limits them."""
+        ...
 
     def facts(self) -> BucketFacts:
         """What the service tells of the bucket. One API call."""

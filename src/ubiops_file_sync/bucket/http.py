@@ -67,6 +67,11 @@ class Answer:
     """The whole body, unless somebody else took it."""
 
 
+def interrupted() -> Interrupted:
+    """What is raised by everything that `HttpClient.stopping` ends."""
+    return Interrupted("interrupted; the next pass takes it")
+
+
 class Source(Protocol):
     """A request body of known length."""
 
@@ -104,7 +109,7 @@ class HttpClient:
     def require_going_on(self) -> None:
         """Raise `Interrupted` once `stopping` is set."""
         if self.stopping.is_set():
-            raise Interrupted("interrupted; the next pass takes it")
+            raise interrupted()
 
     def ask(
         self,

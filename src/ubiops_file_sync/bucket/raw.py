@@ -13,8 +13,9 @@ from typing import Any
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.problems import Place
+from ubiops_file_sync.bucket.quota import quota_for
 from ubiops_file_sync.bucket.rest import PooledRest
-from ubiops_file_sync.bucket.retry import Pause, Refused, RetryPolicy, attempt, passes_by_itself
+from ubiops_file_sync.bucket.retry import Refused, RetryPolicy, attempt, passes_by_itself
 from ubiops_file_sync.bucket.transfer import put_headers
 from ubiops_file_sync.bucket.ubiops import core_api
 from ubiops_file_sync.errors import KeyFailure
@@ -42,7 +43,7 @@ class RawBucket:
         """API calls after which `OutOfCalls` is raised instead of one more."""
         self._retries = retries
         self._http = _Remembering()
-        rest = PooledRest(self._http, Pause(self._http.stopping))
+        rest = PooledRest(self._http, quota_for(place.api_host))
         self._api = core_api(place.api_host, token, rest)
         self._stranger = core_api(place.api_host, _UNKNOWN_TOKEN, rest)
         self._names = {"project_name": place.project, "bucket_name": place.bucket}

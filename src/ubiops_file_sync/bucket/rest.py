@@ -11,22 +11,17 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, Answer, HttpClient
-from ubiops_file_sync.bucket.retry import RATE_LIMITED, Pause, Refused
-
-_DEFAULT_RESET_S = 59
-"""What the SDK waits for when a 429 does not say how long."""
-
-_LONGEST_RESET_S = 300
-"""A window is a minute; a server that says more is not believed to the end."""
+from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, Answer, HttpClient, interrupted
+from ubiops_file_sync.bucket.quota import Quota
+from ubiops_file_sync.bucket.retry import Refused
 
 
 class PooledRest:
     """The one method of `ubiops.rest.RESTClientObject` that `ApiClient` calls."""
 
-    def __init__(self, http: HttpClient, pause: Pause) -> None:
+    def __init__(self, http: HttpClient, quota: Quota) -> None:
         self._http = http
-        self._pause = pause
+        self._quota = quota
 
     def request(
         self,
@@ -39,29 +34,27 @@ class PooledRest:
         _request_timeout: float | None = None,
         **_unused: Any,
     ) -> Answer:
-        """The answer to one call. Raises `Refused` for any other status than 2xx."""
+        """The answer to one call, made as soon as the quota allows it.
+
+        Raises `Refused` for any other status than 2xx, `NoAnswer`, and `Interrupted`.
+        """
         url = host + resource_path + (f"?{urlencode(query_params)}" if query_params else "")
         all_headers = {"Content-Type": "application/json", **(headers or {})}
-        self._pause.wait()
-        response = self._http.ask(
-            method,
-            url,
-            all_headers,
-            None if body is None else json.dumps(body).encode(),
-            read_timeout_s=_request_timeout or READ_TIMEOUT_S,
-        )
-        if response.status == RATE_LIMITED:
-            self._pause.begin(_reset_s(response))
+        data = None if body is None else json.dumps(body).encode()
+        sent_at = self._quota.take(self._http.stopping)
+        if sent_at is None:
+            raise interrupted()
+        try:
+            response = self._http.ask(
+                method, url, all_headers, data, read_timeout_s=_request_timeout or READ_TIMEOUT_S
+            )
+        except BaseException:
+            self._quota.lost()
+            raise
+        self._quota.heard(response.status, response.headers, sent_at)
         if not 200 <= response.status <= 299:
             raise Refused(response.status, _words(response))
         return response
-
-
-def _reset_s(response: Answer) -> float:
-    """Seconds until the quota's window ends, and one more for the rounding of the header."""
-    text = response.headers.get("x-ratelimit-reset", "")
-    told_s = int(text) if text.isdigit() else _DEFAULT_RESET_S
-    return min(told_s, _LONGEST_RESET_S) + 1
 
 
 def _words(response: Answer) -> str:

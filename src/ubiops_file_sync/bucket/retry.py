@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -46,25 +45,6 @@ class RetryPolicy:
     longest_wait_s: float = 30.0
     total_s: float = 300.0
     listing_total_s: float = 600.0
-
-
-class Pause:
-    """Holds every caller back after a 429 until the quota's window ends. Thread-safe."""
-
-    def __init__(self, stopping: threading.Event) -> None:
-        self._stopping = stopping
-        self._until = 0.0
-        self._lock = threading.Lock()
-
-    def begin(self, seconds: float) -> None:
-        """From now on, and for `seconds`, nobody may call."""
-        with self._lock:
-            self._until = max(self._until, time.monotonic() + seconds)
-
-    def wait(self) -> None:
-        """Return once calls are allowed, or none will be made any more."""
-        while (left := self._until - time.monotonic()) > 0 and not self._stopping.is_set():
-            self._stopping.wait(left)
 
 
 def passes_by_itself(error: BaseException) -> bool:

@@ -27,12 +27,13 @@ from ubiops_file_sync.bucket.contract import (
 from ubiops_file_sync.bucket.digest import Readable
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
 from ubiops_file_sync.bucket.problems import Place, explain
+from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import PooledRest
-from ubiops_file_sync.bucket.retry import Damaged, Pause, Refused, RetryPolicy, attempt
+from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
-from ubiops_file_sync.model import PAGE_ITEMS, RemoteEntry
+from ubiops_file_sync.model import PAGE_ITEMS, Pace, RemoteEntry
 
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
@@ -82,18 +83,22 @@ class UbiOpsBucket:
         token: str,
         retries: RetryPolicy | None = None,
         now_ns: Callable[[], int] = time.time_ns,
+        quota: Quota | None = None,
         bandwidth: Bandwidth | None = None,
     ) -> None:
-        """No call is made yet. `bandwidth`: what all transfers of the process may move."""
+        """No call is made yet.
+
+        `quota`: another than the usual one of the host. `bandwidth`: what all transfers of the
+        process may move.
+        """
         self._now_ns = now_ns
         self.calls = CallCounter()
         self.skew_us = 0
         self._place = place
         self._retries = retries or RetryPolicy()
         self._http = HttpClient(bandwidth)
-        self._api = core_api(
-            place.api_host, token, PooledRest(self._http, Pause(self._http.stopping))
-        )
+        self._quota = quota or quota_for(place.api_host)
+        self._api = core_api(place.api_host, token, PooledRest(self._http, self._quota))
         self._page_items = PAGE_ITEMS
         self._knows_conditions = True
         """The storage takes `If-None-Match`; until it says that it does not."""
@@ -106,6 +111,12 @@ class UbiOpsBucket:
     def stop(self) -> None:
         """Break off what is under way, in every thread."""
         self._http.stopping.set()
+        self._quota.wake()
+
+    @property
+    def pace(self) -> Pace | None:
+        """How quickly calls may be made; None while no answer has told."""
+        return self._quota.pace
 
     def facts(self) -> BucketFacts:
         """The bucket's id, provider and ttl."""

@@ -23,13 +23,15 @@ from ubiops_file_sync.config.overlap import exposed, overlaps
 from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
+_SHARED = ("bandwidth_limit", "quota_share")
+"""Settings that a profile has, and that a file may only say for all of them."""
+_PROFILE_SETTINGS = tuple(n for n in Profile.model_fields if n != "name" and n not in _SHARED)
 _INNER = {"trash": tuple(Trash.model_fields)}
 """Settings that have settings of their own."""
+_OF_THE_FILE = "is a setting of the whole file; move it to the left margin"
 _EMPTY = "is empty; give it a value or remove the line"
 HOST_VARIABLE = "UBIOPS_API_HOST"
-_OF_WHOLE_FILE = ("bandwidth_limit",)
-"""Settings that every profile has, and that may stand at the top of the file only."""
-_INHERITED = ("api_host", *TOKEN_SETTINGS, *_OF_WHOLE_FILE)
+_INHERITED = ("api_host", *_SHARED, *TOKEN_SETTINGS)
 """Settings that may stand at the top of the file for all profiles."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
 
@@ -46,11 +48,9 @@ class _Top(BaseModel):
     state_dir: fields.LocalPath | None = None
     timezone: fields.TimeZone | None = None
     bandwidth_limit: fields.Rate | None = None
+    quota_share: fields.Share = fields.DEFAULT_QUOTA_SHARE
 
 
-_PROFILE_SETTINGS = tuple(
-    name for name in Profile.model_fields if name not in {"name", *_OF_WHOLE_FILE}
-)
 _TOP_SETTINGS = ("version", *_Top.model_fields, "defaults", "profiles")
 
 
@@ -168,6 +168,9 @@ class FileCheck:
         self._check_own(own, path)
         if "name" in own:
             self._fault((*path, "name"), "is no setting; a profile's name is the key it is under")
+        for shared in own.keys() & _SHARED:
+            self._fault((*path, shared), _OF_THE_FILE)
+        own = {setting: value for setting, value in own.items() if setting not in _SHARED}
         values = _inherit(inherited, own) | {"name": "defaults" if name is None else name}
         try:
             return Profile.model_validate(values, context={"base": self._path.parent})
@@ -181,9 +184,7 @@ class FileCheck:
     def _check_own(self, own: _Values, path: KeyPath) -> None:
         """What pydantic lets pass: settings without a value, and tokens beside each other."""
         for key in own:
-            if path and key in _OF_WHOLE_FILE:
-                self._fault((*path, key), _unknown_setting(key, ()))
-            elif own[key] is None and (*path, key) not in self._document.unreadable:
+            if own[key] is None and (*path, key) not in self._document.unreadable:
                 self._fault((*path, key), _EMPTY)
         given = [name for name in own if name in TOKEN_SETTINGS]
         if len(given) > 1:
@@ -278,7 +279,7 @@ def _unknown_setting(key: str, known: tuple[str, ...]) -> str:
     if key in _PROFILE_SETTINGS:
         return "is a setting of profiles; move it under defaults or a profile"
     if key in _TOP_SETTINGS:
-        return "is a setting of the whole file; move it to the left margin"
+        return _OF_THE_FILE
     for outer, inner in _INNER.items():
         if key in inner:
             return f"is a setting of {outer}; move it below '{outer}:'"

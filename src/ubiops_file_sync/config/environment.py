@@ -32,7 +32,10 @@ _FIELDS = {
     "BUCKET_NAME": "bucket",
     "BUCKET_DIR": "bucket_dir",
     "UBIOPS_API_HOST": "api_host",
+    "UBIOPS_QUOTA_SHARE": "quota_share",
 }
+_SERVICE = frozenset({"UBIOPS_API_HOST", "UBIOPS_QUOTA_SHARE"})
+"""Those that speak of UbiOps, and not of a profile."""
 _MEANING = {
     "LOCAL_SYNC_DIR": "the folder on this machine",
     "BUCKET_PROJECT_NAME": "the UbiOps project",
@@ -45,9 +48,9 @@ _MEANING = {
 def speaks_of_a_profile(env: Mapping[str, str]) -> bool:
     """Whether the variables mean to describe a profile.
 
-    The token and the API's address alone do not: they serve configuration files as well.
+    The token, the API's address and the quota's share alone do not.
     """
-    return any(env.get(name) for name in _FIELDS if name != "UBIOPS_API_HOST")
+    return any(env.get(name) for name in _FIELDS if name not in _SERVICE)
 
 
 def newer_files_are_preserved(env: Mapping[str, str]) -> bool:

@@ -15,11 +15,18 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from ubiops_file_sync.config.faults import looks_like_token, nearest
-from ubiops_file_sync.config.quantities import parse_duration, parse_limit, parse_rate, parse_size
+from ubiops_file_sync.config.quantities import (
+    parse_duration,
+    parse_limit,
+    parse_rate,
+    parse_share,
+    parse_size,
+)
 from ubiops_file_sync.keys import refusal
 from ubiops_file_sync.parts import SMALLEST_PART_BYTES
 
 DEFAULT_API_HOST = "https://api.ubiops.com/v2.1"
+DEFAULT_QUOTA_SHARE = 0.9
 API_VERSION = "v2.1"
 _MAX_TOKEN_LENGTH = 8192
 """No server takes a longer header."""
@@ -249,6 +256,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Rate = Annotated[int, BeforeValidator(parse_rate)]
 BigSize = Annotated[Size, AfterValidator(_check_big_size)]
 Limit = Annotated[str, BeforeValidator(parse_limit)]
+Share = Annotated[float, BeforeValidator(parse_share)]
 Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 Key = Annotated[str, AfterValidator(_check_key)]

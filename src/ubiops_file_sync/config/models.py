@@ -113,6 +113,9 @@ class Profile(BaseModel):
     """Seconds that a file must have been left alone before it is sent."""
     api_host: fields.ApiHost = fields.DEFAULT_API_HOST
     """Address of the API including its version, without a slash at its end."""
+    quota_share: fields.Share = fields.DEFAULT_QUOTA_SHARE
+    """The share of the API's calls a minute that may be spent, above 0 and at most 1. One quota
+    serves all profiles of a host, so that a file says it at its top, and the smallest counts."""
     token: fields.Token | None = Field(default=None, repr=False)
     token_env: fields.VariableName | None = DEFAULT_TOKEN_ENV
     """The variable that holds the token; asked only if neither of the other two is set."""

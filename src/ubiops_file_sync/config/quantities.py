@@ -1,4 +1,4 @@
-"""Amounts as people write them: `2s`, `5m`, `1w`; `10GiB`; `50%`."""
+"""Amounts as people write them: `2s`, `5m`, `1w`; `10GiB`; `50%`; `0.9`."""
 
 from __future__ import annotations
 
@@ -101,6 +101,23 @@ def parse_rate(value: object) -> int:
     if rate < _SLOWEST_BYTES_PER_S:
         raise ValueError("is too slow for connections to stay alive; write at least 64KiB/s")
     return rate
+
+
+_MALFORMED_SHARE = "is not a share; write a number above 0 and up to 1, such as 0.9"
+_SHARE = re.compile(r"[0-9]?\.?[0-9]{1,9}", re.ASCII)
+
+
+def parse_share(value: object) -> float:
+    """A number above 0 and up to 1, from such a number or from text that is one.
+
+    Raises ValueError, which does not repeat the value, for anything else.
+    """
+    if isinstance(value, str) and _SHARE.fullmatch(value.strip()):
+        value = float(value)
+    # A bool is an int to Python. What is not a number (NaN) compares false.
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        return float(value)
+    raise ValueError(_MALFORMED_SHARE)
 
 
 _MALFORMED_LIMIT = "is not a limit; write a number of files such as 100, or a share such as '50%'"
