@@ -33,6 +33,7 @@ from ubiops_file_sync.model import (
     LocalEntry,
     LocalItem,
     Outcome,
+    Pace,
     PlanSummary,
     Problem,
     Reason,
@@ -45,8 +46,8 @@ from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
 from ubiops_file_sync.store import BaselineStore, ListingSort, Spool
 
-CALLS_A_MINUTE = 300
-"""What UbiOps allows an address by default."""
+Foretell = Callable[[int, Pace | None], None]
+"""Told of API calls that are about to be made, and how quickly they may be, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Verifier:
     now_ns: Callable[[], int] = time.time_ns
 
     def verify(
-        self, *, content: bool = False, foretell: Callable[[int], None] = lambda _: None
+        self, *, content: bool = False, foretell: Foretell = lambda *_: None
     ) -> Verification:
         """Compare both sides and the baseline; with `content` the content of one size, too.
 
@@ -228,11 +229,11 @@ class _Contents:
     bucket: Bucket
     told: Verification
 
-    def run(self, spool: Spool, progress: Progress, foretell: Callable[[int], None]) -> None:
+    def run(self, spool: Spool, progress: Progress, foretell: Foretell) -> None:
         """Compare the content of every key in the spool, many at once."""
         summary = PlanSummary()
         spool.sum_up(summary)
-        foretell(summary.action_count)
+        foretell(summary.action_count, self.bucket.pace)
         progress.planned(summary)
 
         def take(outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from ubiops_file_sync.cli.output import say
 
 if TYPE_CHECKING:
     from ubiops_file_sync.config import Profile
+    from ubiops_file_sync.model import Pace
     from ubiops_file_sync.verify import Verification
 
 
@@ -59,15 +60,14 @@ def verify(config: Path | None, profiles: tuple[str, ...], *, content: bool, as_
 
 def _verified(profile: Profile, state_dir: Path, *, content: bool) -> Verification:
     from ubiops_file_sync.terminal import progress_for
-    from ubiops_file_sync.verify import CALLS_A_MINUTE, Verifier
+    from ubiops_file_sync.verify import Verifier
 
-    def foretell(calls: int) -> None:
-        minutes = max(1, -(-calls // CALLS_A_MINUTE))
-        click.echo(
-            f"{profile.name}: to compare the content of {calls:,} files takes {calls:,} API calls "
-            f"more, at {CALLS_A_MINUTE} a minute about {minutes:,} min",
-            err=True,
-        )
+    def foretell(calls: int, pace: Pace | None) -> None:
+        words = f"to compare the content of {calls:,} files takes {calls:,} API calls more"
+        if pace is not None:
+            minutes = max(1, -(-calls // pace.a_minute))
+            words += f", at {pace.a_minute:,} a minute about {minutes:,} min"
+        click.echo(f"{profile.name}: {words}", err=True)
 
     verifier = Verifier(profile, state_dir, os.environ, progress_for(sys.stderr))
     return verifier.verify(content=content, foretell=foretell)
