@@ -152,16 +152,16 @@ def most_above_the_share(story: Story) -> int:
     return max(count - story.lost[began] - most for began, count in story.windows.items())
 
 
-@settings(max_examples=150, deadline=None)
-@given(stories(), st.integers(1, 600))
+@settings(max_examples=60, deadline=None)
+@given(stories(), st.integers(1, 300))
 def test_no_window_sees_more_than_the_share(story: Story, calls: int) -> None:
     story.play(calls)
     assert story.windows.total() == calls
     assert most_above_the_share(story) <= 0
 
 
-@settings(max_examples=80, deadline=None)
-@given(stories(is_kind=False), st.integers(1, 600))
+@settings(max_examples=40, deadline=None)
+@given(stories(is_kind=False), st.integers(1, 300))
 def test_an_unkind_one_sees_a_handful_more_and_what_it_left_unanswered(
     story: Story, calls: int
 ) -> None:
@@ -169,8 +169,8 @@ def test_an_unkind_one_sees_a_handful_more_and_what_it_left_unanswered(
     assert most_above_the_share(story) <= HANDFUL
 
 
-@settings(max_examples=80, deadline=None)
-@given(stories(), st.integers(1, 600))
+@settings(max_examples=40, deadline=None)
+@given(stories(), st.integers(1, 300))
 def test_half_goes_out_at_once_and_the_rest_evenly(story: Story, calls: int) -> None:
     story.play(calls)
     budget, length_s = story.window.budget, max(math.ceil(story.service.length_s), 60)

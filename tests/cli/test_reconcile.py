@@ -191,14 +191,14 @@ def test_a_long_pass_is_foretold_in_minutes(shell: Shell) -> None:
     path.write_text(f"quota_share: 0.5\n{path.read_text()}")
     shell.server.quota.limit = 20
     shell.server.quota.window_s = 1.0
-    for n in range(25):
+    for n in range(17):
         (shell.files / f"f{n}").write_bytes(b"1")
     words = (
-        "a pass takes 27 API calls at most, about 3 minutes at 10 a minute (quota 20, share 0.5)"
+        "a pass takes 19 API calls at most, about 2 minutes at 10 a minute (quota 20, share 0.5)"
     )
     assert f"; {words}\n" in shell("plan").stdout
     (planned,) = shell.json("plan")["profiles"]
-    assert (planned["planned_api_calls"], planned["planned_minutes"]) == (27, 3)
+    assert (planned["planned_api_calls"], planned["planned_minutes"]) == (19, 2)
     assert planned["quota"] == {"limit": 20, "share": 0.5, "a_minute": 10}
     done = shell("reconcile")
     assert done.returncode == 0
