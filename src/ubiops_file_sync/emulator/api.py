@@ -21,6 +21,7 @@ from .bodies import (
 )
 from .calls import Operation
 from .clock import iso_time
+from .elsewhere import OtherStorage
 from .errors import ApiError
 from .listing import ListRequest, Token
 from .providers import Dialect, dialect_of
@@ -197,14 +198,20 @@ class Api:
         return self._signed(request, bucket, Grant("GET", bucket.id, request.route.key))
 
     async def _start_multipart(self, request: Request) -> Response:
-        bucket = self._bucket(request)
-        upload = self._store.uploads.start(bucket, _new_key(request))
+        bucket, key, elsewhere = self._bucket(request), _new_key(request), self._store.elsewhere
+        if elsewhere is not None:
+            upload = await asyncio.to_thread(elsewhere.start, key)
+        else:
+            upload = self._store.uploads.start(bucket, key)
         return json_reply({"upload_id": upload, "provider": bucket.provider})
 
     async def _complete_multipart(self, request: Request) -> Response:
         bucket, key = self._bucket(request), request.route.key
         body = decode(request.body, CompleteBody)
         upload = body.upload_id or ""
+        if self._store.elsewhere is not None:
+            await self._complete_elsewhere(self._store.elsewhere, key, body)
+            return json_reply({"upload_id": upload, "provider": bucket.provider})
         place = self._store.upload_place(bucket, key, upload)
         if place is None:
             raise ApiError(404, f"Multipart upload {upload} not found.")
@@ -213,7 +220,18 @@ class Api:
         await asyncio.to_thread(self._store.join, bucket, key, place, parts)
         return json_reply({"upload_id": upload, "provider": bucket.provider})
 
+    async def _complete_elsewhere(
+        self, elsewhere: OtherStorage, key: str, body: CompleteBody
+    ) -> None:
+        try:
+            await asyncio.to_thread(elsewhere.complete, key, body.upload_id or "", body.parts)
+        except ValueError as refusal:
+            raise ApiError(400, str(refusal)) from refusal
+
     def _signed(self, request: Request, bucket: Bucket, grant: Grant) -> Response:
+        if self._store.elsewhere is not None:
+            url = self._store.elsewhere.url(grant, self._limits.url_lifetime_s)
+            return json_reply({"url": url, "provider": bucket.provider})
         target = self._signer.target(
             dialect_of(bucket.provider),
             grant,
