@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 
@@ -21,7 +21,6 @@ from .bodies import (
 )
 from .calls import Operation
 from .clock import iso_time
-from .elsewhere import OtherStorage
 from .errors import ApiError
 from .listing import ListRequest, Token
 from .providers import Dialect, dialect_of
@@ -57,6 +56,7 @@ class Request:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+Result = TypeVar("Result")
 
 
 class Api:
@@ -200,7 +200,7 @@ class Api:
     async def _start_multipart(self, request: Request) -> Response:
         bucket, key, elsewhere = self._bucket(request), _new_key(request), self._store.elsewhere
         if elsewhere is not None:
-            upload = await asyncio.to_thread(elsewhere.start, key)
+            upload = await _asked(elsewhere.start, key)
         else:
             upload = self._store.uploads.start(bucket, key)
         return json_reply({"upload_id": upload, "provider": bucket.provider})
@@ -210,7 +210,7 @@ class Api:
         body = decode(request.body, CompleteBody)
         upload = body.upload_id or ""
         if self._store.elsewhere is not None:
-            await self._complete_elsewhere(self._store.elsewhere, key, body)
+            await _asked(self._store.elsewhere.complete, key, upload, body.parts)
             return json_reply({"upload_id": upload, "provider": bucket.provider})
         place = self._store.upload_place(bucket, key, upload)
         if place is None:
@@ -219,14 +219,6 @@ class Api:
         # Parts may hold gigabytes; other requests go on meanwhile.
         await asyncio.to_thread(self._store.join, bucket, key, place, parts)
         return json_reply({"upload_id": upload, "provider": bucket.provider})
-
-    async def _complete_elsewhere(
-        self, elsewhere: OtherStorage, key: str, body: CompleteBody
-    ) -> None:
-        try:
-            await asyncio.to_thread(elsewhere.complete, key, body.upload_id or "", body.parts)
-        except ValueError as refusal:
-            raise ApiError(400, str(refusal)) from refusal
 
     def _signed(self, request: Request, bucket: Bucket, grant: Grant) -> Response:
         if self._store.elsewhere is not None:
@@ -266,6 +258,14 @@ class Api:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
             raise ApiError(400, f"limit must be an integer between 1 and {largest}.")
         return int(text)
+
+
+async def _asked(work: Callable[..., Result], *asked: Any) -> Result:
+    """What another storage answers, whose refusal is the API's."""
+    try:
+        return await asyncio.to_thread(work, *asked)
+    except ValueError as refusal:
+        raise ApiError(400, str(refusal)) from refusal
 
 
 def list_token(query: dict[str, str]) -> Token:

@@ -39,7 +39,7 @@ class OtherStorage(Protocol):
         ...
 
     def start(self, key: str) -> str:
-        """The id of a new upload in parts."""
+        """The id of a new upload in parts. Raises ValueError when the storage refuses."""
         ...
 
     def complete(self, key: str, upload: str, parts: Sequence[dict[str, Any]]) -> None:
