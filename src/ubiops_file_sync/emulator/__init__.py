@@ -6,9 +6,11 @@ unchanged. Nothing of the product but the command line's demo depends on it.
 
 from .behaviour import Behaviour
 from .calls import Call, CallLog, Operation
+from .elsewhere import OtherStorage, Standing
 from .faults import ANY, Fault, FaultKind, Faults
 from .records import Provider, Role
 from .server import DEFAULT_TOKEN, BucketServer, serve
+from .signing import Grant
 
 __all__ = [
     "ANY",
@@ -20,8 +22,11 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Faults",
+    "Grant",
     "Operation",
+    "OtherStorage",
     "Provider",
     "Role",
+    "Standing",
     "serve",
 ]

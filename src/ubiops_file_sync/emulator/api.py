@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 
@@ -56,6 +56,7 @@ class Request:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+Result = TypeVar("Result")
 
 
 class Api:
@@ -197,14 +198,20 @@ class Api:
         return self._signed(request, bucket, Grant("GET", bucket.id, request.route.key))
 
     async def _start_multipart(self, request: Request) -> Response:
-        bucket = self._bucket(request)
-        upload = self._store.uploads.start(bucket, _new_key(request))
+        bucket, key, elsewhere = self._bucket(request), _new_key(request), self._store.elsewhere
+        if elsewhere is not None:
+            upload = await _asked(elsewhere.start, key)
+        else:
+            upload = self._store.uploads.start(bucket, key)
         return json_reply({"upload_id": upload, "provider": bucket.provider})
 
     async def _complete_multipart(self, request: Request) -> Response:
         bucket, key = self._bucket(request), request.route.key
         body = decode(request.body, CompleteBody)
         upload = body.upload_id or ""
+        if self._store.elsewhere is not None:
+            await _asked(self._store.elsewhere.complete, key, upload, body.parts)
+            return json_reply({"upload_id": upload, "provider": bucket.provider})
         place = self._store.upload_place(bucket, key, upload)
         if place is None:
             raise ApiError(404, f"Multipart upload {upload} not found.")
@@ -214,6 +221,9 @@ class Api:
         return json_reply({"upload_id": upload, "provider": bucket.provider})
 
     def _signed(self, request: Request, bucket: Bucket, grant: Grant) -> Response:
+        if self._store.elsewhere is not None:
+            url = self._store.elsewhere.url(grant, self._limits.url_lifetime_s)
+            return json_reply({"url": url, "provider": bucket.provider})
         target = self._signer.target(
             dialect_of(bucket.provider),
             grant,
@@ -248,6 +258,14 @@ class Api:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
             raise ApiError(400, f"limit must be an integer between 1 and {largest}.")
         return int(text)
+
+
+async def _asked(work: Callable[..., Result], *asked: Any) -> Result:
+    """What another storage answers, whose refusal is the API's."""
+    try:
+        return await asyncio.to_thread(work, *asked)
+    except ValueError as refusal:
+        raise ApiError(400, str(refusal)) from refusal
 
 
 def list_token(query: dict[str, str]) -> Token:

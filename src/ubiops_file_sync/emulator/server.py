@@ -15,6 +15,7 @@ from .app import App
 from .behaviour import Behaviour
 from .calls import CallLog
 from .clock import Clock
+from .elsewhere import MirrorStore, OtherStorage
 from .faults import Faults
 from .ratelimit import RateLimiter
 from .records import Bucket, Provider, Role
@@ -51,8 +52,12 @@ class BucketServer:
         clock_offset_s: float = 0.0,
         min_part_bytes: int = 5 * MIB,
         tls: tuple[str | Path, str | Path] | None = None,
+        storage: OtherStorage | None = None,
     ) -> None:
         """`token` is an admin's, `tls` the files of a certificate and of its key.
+
+        `storage` keeps the objects of the server's one bucket, and is where signed URLs lead;
+        it says what the provider is.
 
         Raises `ValueError` when `host` is not a loopback address.
         """
@@ -72,7 +77,8 @@ class BucketServer:
         self.limits = Limits(url_lifetime_s, min_part_bytes)
         """May be changed while the server runs."""
         self._data_dir = data_dir
-        self._provider = Provider(provider)
+        self._provider = Provider(provider) if storage is None else storage.provider
+        self._storage = storage
         self._behaviour = behaviour or Behaviour()
         self._host = host
         self._port = port
@@ -95,7 +101,7 @@ class BucketServer:
         """Serve; returns when requests are taken. Does nothing when it already runs."""
         if self._running is not None:
             return
-        store = Store(self._data_dir, self.clock, self._behaviour)
+        store = self._new_store()
         try:
             store.buckets.add_project(self.project)
             store.buckets.add(self.project, self.bucket, self._provider)
@@ -107,6 +113,11 @@ class BucketServer:
             raise
         self._port = thread.port
         self._running = store, thread
+
+    def _new_store(self) -> Store:
+        if self._storage is None:
+            return Store(self._data_dir, self.clock, self._behaviour)
+        return MirrorStore(self._data_dir, self.clock, self._behaviour, self._storage)
 
     def stop(self) -> None:
         """Break every connection, and write everything down. Does nothing when it is stopped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from .behaviour import Behaviour
 from .blobs import BlobFolder, BlobWriter
@@ -27,6 +27,9 @@ from .objects import Objects
 from .providers import Dialect, dialect_of, etag_of, opaque_etag
 from .records import Blob, Bucket, Part, StoredObject
 
+if TYPE_CHECKING:
+    from .elsewhere import OtherStorage
+
 SYNTHETIC_BYTES = 1024
 _SCAN_ROWS = 10_000
 
@@ -36,6 +39,9 @@ class Store:
 
     `behaviour` may be changed at any time.
     """
+
+    elsewhere: OtherStorage | None = None
+    """The storage that keeps the objects in place of this one."""
 
     def __init__(self, folder: Path, clock: Clock, behaviour: Behaviour) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,9 +103,14 @@ class Store:
         self.blobs.remove(replaced)
         return stored
 
+    def _look(self, bucket: Bucket) -> None:
+        """Bring the index up to what may be seen now."""
+        del bucket
+        self.blobs.remove(self.objects.show_due())
+
     def find(self, bucket: Bucket, key: str) -> StoredObject | None:
         """The object as it may be seen now."""
-        self.blobs.remove(self.objects.show_due())
+        self._look(bucket)
         return self.objects.find(bucket, key)
 
     def show_all(self) -> None:
@@ -108,12 +119,12 @@ class Store:
 
     def list_page(self, bucket: Bucket, request: ListRequest) -> Page:
         """One page of a listing."""
-        self.blobs.remove(self.objects.show_due())
+        self._look(bucket)
         return list_page(self.objects, bucket, request, self.behaviour)
 
     def every_object(self, bucket: Bucket, prefix: str = "") -> Iterator[tuple[str, int, int]]:
         """Key, size and `created_us` of every object that may be seen now, by key."""
-        self.blobs.remove(self.objects.show_due())
+        self._look(bucket)
         start, stop = prefix, prefix_end(prefix)
         while rows := self.objects.page(bucket, start, stop, _SCAN_ROWS):
             yield from rows
