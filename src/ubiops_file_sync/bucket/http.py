@@ -235,13 +235,15 @@ class _Exchange:
         self._head: list[bytes] = []
         self._blocks: list[bytes] = []
         self._take: Take | None = self._blocks.append if begin is None else None
+        self._parsed: Answer | None = None
         self._raised: BaseException | None = None
         self.is_left = False
         """Nobody wanted the body."""
 
     def listen(self, curl: Any) -> None:
         """Have libcurl call for each event."""
-        curl.setopt(pycurl.HEADERFUNCTION, self._heard)
+        # The list's own method, and no function of ours: it is called for every line.
+        curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._came)
         curl.setopt(pycurl.NOPROGRESS, 0)
         curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
@@ -252,7 +254,7 @@ class _Exchange:
     def answer(self) -> Answer:
         """The answer. Raises what a callback raised."""
         self.raise_what_came()
-        answer = _parsed(self._head)
+        answer = self._parsed or _parsed(self._head)
         if self._begin is not None and self._take is None and not self.is_left:
             self._begin(answer)  # A body of no bytes has not called for it yet.
         answer.data = b"".join(self._blocks)
@@ -263,15 +265,11 @@ class _Exchange:
         if self._raised is not None:
             raise self._raised
 
-    def _heard(self, line: bytes) -> None:
-        if line.startswith(b"HTTP/"):
-            self._head.clear()  # That of a 100 went before.
-        self._head.append(line)
-
     def _came(self, block: bytes) -> int | None:
         try:
             if self._take is None and self._begin is not None:
-                self._take = self._begin(_parsed(self._head))
+                self._parsed = _parsed(self._head)
+                self._take = self._begin(self._parsed)
             if self._take is None:
                 self.is_left = True
                 return 0
@@ -307,12 +305,15 @@ class _Exchange:
 
 
 def _parsed(head: list[bytes]) -> Answer:
-    words = head[0].decode("latin-1").split(None, 2) if head else []
+    """The status and the headers of the last answer: that of a 100 may stand before it."""
+    _, _, last = ("\r\n" + b"".join(head).decode("latin-1")).rpartition("\r\nHTTP/")
+    first, *lines = last.split("\r\n")
+    words = first.split(None, 2)
     headers: dict[str, str] = {}
-    for line in head[1:]:
-        name, colon, value = line.decode("latin-1").partition(":")
+    for line in lines:
+        name, colon, value = line.partition(":")
         if colon:
-            name, value = name.strip().lower(), value.strip()
+            name, value = name.lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
     return Answer(status, words[2].strip() if len(words) > 2 else "", headers)

@@ -73,6 +73,19 @@ def attempt(
 
     `stopping` ends the waits between tries, and the tries with them.
     """
+    try:
+        return work()
+    except Exception as error:
+        if not passes_by_itself(error):
+            raise
+        failures = [error]
+
+    def first_as_it_was() -> Result:
+        # Nearly all tries are the only one, and the machinery for more costs as much as a request.
+        if failures:
+            raise failures.pop()
+        return work()
+
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(passes_by_itself),
         stop=tenacity.stop_after_attempt(policy.tries)
@@ -84,4 +97,4 @@ def attempt(
         + tenacity.wait_fixed(policy.first_wait_s / 2),
         sleep=tenacity.sleep_using_event(stopping),
         reraise=True,
-    )(work)
+    )(first_as_it_was)

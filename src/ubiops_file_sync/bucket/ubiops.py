@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
@@ -439,7 +439,12 @@ def _skew_us(headers: Mapping[str, str], now_us: int) -> int:
 def server_us(headers: Mapping[str, str]) -> int:
     """The server's clock, from `Date`; the local one if it sends none."""
     try:
-        when = parsedate_to_datetime(headers["date"])
+        return _date_us(headers["date"])
     except (KeyError, TypeError, ValueError):
-        when = datetime.now(UTC)
-    return int(when.timestamp() * 1_000_000)
+        return time.time_ns() // 1000
+
+
+@lru_cache(maxsize=64)
+def _date_us(text: str) -> int:
+    """Remembered, since many answers come within a second."""
+    return int(parsedate_to_datetime(text).timestamp() * 1_000_000)
