@@ -39,7 +39,7 @@ class Row:
     def text(self) -> str:
         """The line."""
         shown = "" if self.ratio is None else f"{self.ratio:.2f}"
-        return f"{self.work:58} {self.ours:>16} {self.other:>16} {shown:>7}  {self.target}"
+        return f"{self.work:64} {self.ours:>16} {self.other:>16} {shown:>7}  {self.target}"
 
 
 def _wall(runs: list[Run]) -> list[float]:

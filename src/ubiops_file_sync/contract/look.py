@@ -12,7 +12,7 @@ from ubiops_file_sync.bucket.http import Answer, NoAnswer
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.raw import OutOfCalls, RawBucket, json_of
 from ubiops_file_sync.bucket.retry import Damaged, Refused
-from ubiops_file_sync.bucket.transfer import AZURE
+from ubiops_file_sync.bucket.transfer import AZURE, block_id
 from ubiops_file_sync.contract.seen import (
     CONTENT,
     EMPTY,
@@ -195,8 +195,7 @@ class Look:
         upload, is_azure = str(json_of(start).get("upload_id")), self.seen.provider() == AZURE
         entries: list[dict[str, object]] = []
         for number, content in enumerate(PARTS, 1):
-            # Azure's parts are blocks, whose ids must all have one length.
-            block = f"YmxvY2sw{number:04}"
+            block = block_id(number)
             part = {"upload_id": block} if is_azure else {"upload_id": upload}
             if not is_azure:
                 part["part_number"] = str(number)
