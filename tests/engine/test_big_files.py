@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine.world import World, assert_idle, assert_in_step
 from ubiops_file_sync.emulator import BucketServer, Fault, Provider
 from ubiops_file_sync.model import Verb
 from ubiops_file_sync.parts import MIB
+from ubiops_file_sync.record import Recorder
 
 PART = 5 * MIB
 BIG = random.Random(1).randbytes(3 * PART - 4321)
@@ -188,7 +190,6 @@ def test_an_object_that_changes_while_its_ranges_come(big_anywhere: World) -> No
     world = big_anywhere.with_settings(workers=1)
     world.put("a", BIG)
     world.server.faults.add(Fault("get_blob", "latency", after=2, times=None, seconds=0.3))
-    import threading
 
     def overwrite() -> None:
         while world.server.calls.count("get_blob") < 2:
@@ -250,8 +251,6 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(big: World, tmp_path: Path
 def test_interrupted_it_keeps_what_has_arrived(big: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = big.with_settings(workers=2)
     world.put("a", BIG)
-    from ubiops_file_sync.record import Recorder
-
     note = Recorder.note
 
     def note_and_stop(recorder: Recorder, news: object) -> None:
