@@ -37,9 +37,14 @@ class Contest:
         return run(command, {**self._env(), **env}, self.folder / "log.txt")
 
     def _fresh(self) -> Path:
-        """An empty folder, for downloads."""
-        target = self.folder / "target"
-        shutil.rmtree(target, ignore_errors=True)
+        """An empty folder, for downloads.
+
+        Another one each time: ext4 makes whoever creates files just after many were deleted look
+        long for inodes, and who goes first would pay for it.
+        """
+        targets = self.folder / "targets"
+        targets.mkdir(exist_ok=True)
+        target = targets / str(len(list(targets.iterdir())))
         target.mkdir()
         return target
 

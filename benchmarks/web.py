@@ -59,9 +59,18 @@ class Web:
         )
 
     def forget(self) -> None:
-        """Remove all that was stored."""
+        """Put away all that was stored.
+
+        Small files are not deleted: ext4 makes whoever creates files just after many were deleted
+        look long for inodes, and who goes first would pay for it.
+        """
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
-        shutil.rmtree(self.blobs, ignore_errors=True)
+        if self.blobs.exists():
+            for big in self.blobs.glob("big*"):
+                big.unlink()
+            away = self.folder / "away"
+            away.mkdir(exist_ok=True)
+            self.blobs.rename(away / str(len(list(away.iterdir()))))
         self.blobs.mkdir()
         self.list_as([])
 

@@ -8,10 +8,13 @@ Why libcurl, with figures: `docs/dependencies.md`.
 from __future__ import annotations
 
 import os
+import re
+import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,9 @@ CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 _BUFFER_BYTES = 256 * 1024
 """libcurl's default of 16 KiB costs a call into Python for each."""
+_WHOLE_BYTES = 64 * 1024
+"""A body up to this size is handed over whole. A call into Python for a piece of it costs as much as
+the request, if other threads want the interpreter too."""
 
 _CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -65,6 +71,9 @@ class Answer:
     """By lower-case name; those that came more than once are joined with commas."""
     data: bytes = b""
     """The whole body, unless somebody else took it."""
+    was_sent_again: bool = False
+    """A kept connection may have been closed, and the request sent a second time: the first may
+    have been heeded."""
 
 
 def interrupted() -> Interrupted:
@@ -95,16 +104,24 @@ class HttpClient:
         """`bandwidth` limits the bodies that `put` and `get` move."""
         self._bandwidth = bandwidth
         self.stopping = threading.Event()
-        """Set: every request fails, and those under way break off within a second."""
-        # Each handle keeps its own connections. The one used last is taken first, so there are as
-        # many as threads ever asked at once.
-        self._idle: list[Any] = []
+        """Set by `stop`."""
+        # The one used last is taken first, so there are as many as threads ever asked at once.
+        self._idle: list[_Handle] = []
+        self._handles: list[_Handle] = []
         self._trust = _trusted_certificates()
 
     def close(self) -> None:
         """Close every idle connection."""
         while self._idle:
-            self._idle.pop().close()
+            handle = self._idle.pop()
+            self._handles.remove(handle)
+            handle.curl.close()
+
+    def stop(self) -> None:
+        """Break off the requests under way, and refuse every further one. Takes no lock."""
+        self.stopping.set()
+        for handle in list(self._handles):
+            handle.hang_up()
 
     def require_going_on(self) -> None:
         """Raise `Interrupted` once `stopping` is set."""
@@ -134,6 +151,8 @@ class HttpClient:
 
         Raises `NoAnswer`, and what `source` raises, which breaks the request off.
         """
+        if size <= _WHOLE_BYTES:
+            return self._put_whole(url, headers, source, size)
 
         def prepare(curl: Any) -> None:
             curl.setopt(pycurl.UPLOAD, 1)
@@ -141,6 +160,17 @@ class HttpClient:
             curl.setopt(pycurl.UPLOAD_BUFFERSIZE, self._block_bytes)
 
         return self._request(url, headers, prepare, None, READ_TIMEOUT_S, source)
+
+    def _put_whole(
+        self, url: str, headers: Mapping[str, str], source: Source, size: int
+    ) -> Answer:
+        body = b""
+        while len(body) < size:
+            body += source.read(size - len(body))
+        self._spend(size)
+        # libcurl would call it a form.
+        kind = {} if any(name.lower() == "content-type" for name in headers) else _NO_KIND
+        return self.ask("PUT", url, {**headers, **kind}, body)
 
     def get(
         self, url: str, headers: Mapping[str, str], begin: Callable[[Answer], Take | None]
@@ -173,14 +203,21 @@ class HttpClient:
         read_timeout_s: float,
         source: Source | None = None,
     ) -> Answer:
-        self.require_going_on()
+        handle = self._take_handle()
+        curl = handle.curl
         exchange = _Exchange(self.stopping, self._spend, begin, source)
-        curl = self._idle.pop() if self._idle else pycurl.Curl()
+        was_connected = bool(handle.sockets)
         try:
-            self._set_up(curl, url, headers, read_timeout_s)
+            self.require_going_on()
+            self._set_up(handle, url, headers, read_timeout_s)
             prepare(curl)
             exchange.listen(curl)
+            # Until there is a connection that `stop` could hang up, and for Ctrl-C.
+            if not was_connected or threading.current_thread() is threading.main_thread():
+                exchange.watch(curl)
             curl.perform()
+            if was_connected and curl.getinfo(pycurl.NUM_CONNECTS):
+                exchange.was_sent_again = True
         except pycurl.error as error:
             exchange.raise_what_came()
             self.require_going_on()
@@ -190,12 +227,21 @@ class HttpClient:
             raise NoAnswer(Trouble.BROKEN) from None  # The URL is no URL.
         finally:
             curl.reset()  # Lets go of the callbacks, and keeps the connections.
-            self._idle.append(curl)
+            self._idle.append(handle)
         return exchange.answer()
 
+    def _take_handle(self) -> _Handle:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            handle = _Handle(pycurl.Curl(), self.stopping)
+            self._handles.append(handle)
+            return handle
+
     def _set_up(
-        self, curl: Any, url: str, headers: Mapping[str, str], read_timeout_s: float
+        self, handle: _Handle, url: str, headers: Mapping[str, str], read_timeout_s: float
     ) -> None:
+        curl = handle.curl
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         # Signatures are of the path as it stands.
@@ -203,7 +249,9 @@ class HttpClient:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         # Without the empty one it would wait a second for leave to send a large body.
         lines = [f"{name}: {value}" for name, value in headers.items()]
-        curl.setopt(pycurl.HTTPHEADER, [*lines, "Expect:"])
+        lines.append("Expect:")
+        curl.setopt(pycurl.HTTPHEADER, lines)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, handle.note_socket)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.TCP_NODELAY, 1)
         curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
@@ -213,6 +261,34 @@ class HttpClient:
         curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(read_timeout_s)))
         for option, place in self._trust:
             curl.setopt(option, place)
+
+
+_NO_KIND = {"Content-Type": ""}
+
+
+@dataclass(slots=True, eq=False)
+class _Handle:
+    """One of libcurl's, which keeps its own connections."""
+
+    curl: Any
+    stopping: threading.Event
+    sockets: dict[int, int] = field(default_factory=dict)
+    """The inode of each socket by its descriptor. libcurl closes them, and does not say so."""
+
+    def note_socket(self, fd: int, _purpose: int) -> int:
+        """libcurl made a socket, and is about to connect it."""
+        if self.stopping.is_set():
+            return int(pycurl.SOCKOPT_ERROR)
+        self.sockets[fd] = os.fstat(fd).st_ino
+        return int(pycurl.SOCKOPT_OK)
+
+    def hang_up(self) -> None:
+        """Shut the connections down, from any thread: what waits for them fails at once."""
+        for fd, inode in list(self.sockets.items()):
+            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as ours:
+                # A descriptor may have been closed meanwhile, and be another's by now.
+                if os.fstat(ours.fileno()).st_ino == inode:
+                    ours.shutdown(socket.SHUT_RDWR)
 
 
 class _Exchange:
@@ -239,17 +315,21 @@ class _Exchange:
         self._raised: BaseException | None = None
         self.is_left = False
         """Nobody wanted the body."""
+        self.was_sent_again = False
 
     def listen(self, curl: Any) -> None:
         """Have libcurl call for each event."""
         # The list's own method, and no function of ours: it is called for every line.
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._came)
-        curl.setopt(pycurl.NOPROGRESS, 0)
-        curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
         if self._source is not None:
             curl.setopt(pycurl.READFUNCTION, partial(self._read, self._source))
             curl.setopt(pycurl.SEEKFUNCTION, partial(self._seek, self._source))
+
+    def watch(self, curl: Any) -> None:
+        """Have libcurl ask whether to go on, some ten times a request and then once a second."""
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
 
     def answer(self) -> Answer:
         """The answer. Raises what a callback raised."""
@@ -258,6 +338,7 @@ class _Exchange:
         if self._begin is not None and self._take is None and not self.is_left:
             self._begin(answer)  # A body of no bytes has not called for it yet.
         answer.data = b"".join(self._blocks)
+        answer.was_sent_again = self.was_sent_again
         return answer
 
     def raise_what_came(self) -> None:
@@ -294,6 +375,7 @@ class _Exchange:
         if offset or origin:
             return int(pycurl.SEEKFUNC_CANTSEEK)
         source.rewind()
+        self.was_sent_again = True
         return int(pycurl.SEEKFUNC_OK)
 
     def _watch(self, *_counts: int) -> bool:
@@ -304,19 +386,25 @@ class _Exchange:
             return True
 
 
+_HEADER_LINE = re.compile(r"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
+
+
 def _parsed(head: list[bytes]) -> Answer:
     """The status and the headers of the last answer: that of a 100 may stand before it."""
     _, _, last = ("\r\n" + b"".join(head).decode("latin-1")).rpartition("\r\nHTTP/")
-    first, *lines = last.split("\r\n")
+    first, _, lines = last.partition("\r\n")
     words = first.split(None, 2)
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-    return Answer(status, words[2].strip() if len(words) > 2 else "", headers)
+    reason = words[2].strip() if len(words) > 2 else ""
+    return Answer(status, reason, _joined(_HEADER_LINE.findall(lines)))
+
+
+def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        name, value = name.lower(), value.rstrip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 _E_PROXY = 97

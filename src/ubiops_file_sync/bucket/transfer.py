@@ -164,13 +164,11 @@ def put_blob(
     body = _Upload(source, size, algorithm, check)
     headers = put_headers(provider)
     if not is_new or provider == GOOGLE:
-        return _put(http, url, headers, body)
-    try:
-        return _put(http, url, headers | {"If-None-Match": "*"}, body)
-    except Refused as refused:
-        if refused.status not in _TAKEN:
-            raise
-    raise Taken(perhaps_by_us=body.was_sent_again)
+        return _accepted(http.put(url, headers, body, size), body)
+    answer = http.put(url, headers | {"If-None-Match": "*"}, body, size)
+    if answer.status in _TAKEN:
+        raise Taken(perhaps_by_us=answer.was_sent_again)
+    return _accepted(answer, body)
 
 
 def block_id(number: int) -> str:
@@ -186,18 +184,18 @@ def put_part(
     if provider == AZURE:
         # Its answer tells no digest; but it checks one that it is told.
         headers["Content-MD5"] = base64.b64encode(digest_of(source, "md5")).decode()
-        _put(http, url, headers, _Upload(source, size, None))
+        body = _Upload(source, size, None)
+        _accepted(http.put(url, headers, body, size), body)
         return block_id(number)
-    told = _put(http, url, headers, _Upload(source, size, "md5"))
+    body = _Upload(source, size, "md5")
+    told = _accepted(http.put(url, headers, body, size), body)
     if "etag" not in told:
         raise Damaged("the storage provider did not say what it calls a part")
     return told["etag"]
 
 
-def _put(
-    http: HttpClient, url: str, headers: Mapping[str, str], body: _Upload
-) -> Mapping[str, str]:
-    answer = http.put(url, headers, body, body.size)
+def _accepted(answer: Answer, body: _Upload) -> Mapping[str, str]:
+    """The headers of the answer to a PUT of `body`, if it tells that all of it is stored."""
     if not 200 <= answer.status <= 299:
         raise Refusal(answer).error()
     known = provider_digest(answer.headers, cheap=body.algorithm == "crc32c")
@@ -220,16 +218,10 @@ class _Upload:
         self.size = size
         self.algorithm = algorithm
         self._check = check
-        self.was_sent_again = False
-        """The connection broke off once, before an answer came."""
-        self._begin()
+        self.rewind()
 
     def rewind(self) -> None:
         """Begin anew."""
-        self.was_sent_again = True
-        self._begin()
-
-    def _begin(self) -> None:
         self._source.seek(0)
         self._left = self.size
         self._computing = hasher(self.algorithm) if self.algorithm else None

@@ -26,6 +26,7 @@ from ubiops_file_sync.bucket.contract import (
 )
 from ubiops_file_sync.bucket.digest import Readable
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
+from ubiops_file_sync.bucket.pattern import CallPattern, Listener, learn_pattern
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
@@ -98,7 +99,14 @@ class UbiOpsBucket:
         self._retries = retries or RetryPolicy()
         self._http = HttpClient(bandwidth)
         self._quota = quota or quota_for(place.api_host)
-        self._api = core_api(place.api_host, token, PooledRest(self._http, self._quota))
+        self._rest = PooledRest(self._http, self._quota)
+
+        def sdk(rest: PooledRest | Listener) -> Any:
+            return core_api(place.api_host, token, rest)
+
+        self._sdk = sdk
+        self._api = sdk(self._rest)
+        self._patterns: dict[str, CallPattern] = {}
         self._page_items = PAGE_ITEMS
         self._knows_conditions = True
         """The storage takes `If-None-Match`; until it says that it does not."""
@@ -110,7 +118,7 @@ class UbiOpsBucket:
 
     def stop(self) -> None:
         """Break off what is under way, in every thread."""
-        self._http.stopping.set()
+        self._http.stop()
         self._quota.wake()
 
     @property
@@ -183,7 +191,7 @@ class UbiOpsBucket:
 
         def ask() -> RemoteEntry | None:
             try:
-                answer = self._call("get", self._api.files_get, **self._names, file=file)
+                answer = self._call_of("get", "files_get", file)
             except Refused as refused:
                 if refused.status == _NOT_FOUND:
                     return None
@@ -203,7 +211,7 @@ class UbiOpsBucket:
         file = self._full_key(entry.key)
 
         def once() -> Fetched:
-            answer = self._call("download", self._api.files_download, **self._names, file=file)
+            answer = self._call_of("download", "files_download", file)
             signed = _decoded(answer, _SignedUrl)
             return get_blob(self._http, signed.url, entry.size, sink, same_as)
 
@@ -227,7 +235,7 @@ class UbiOpsBucket:
         began_us: list[int] = []
 
         def once() -> Receipt:
-            answer = self._call("upload", self._api.files_upload, **self._names, file=file)
+            answer = self._call_of("upload", "files_upload", file)
             signed = _decoded(answer, _SignedUrl)
             began_us.append(server_us(answer.headers))
             conditional = is_new and self._knows_conditions
@@ -312,7 +320,7 @@ class UbiOpsBucket:
         file = self._full_key(entry.key)
 
         def sign() -> str:
-            answer = self._call("download", self._api.files_download, **self._names, file=file)
+            answer = self._call_of("download", "files_download", file)
             return _decoded(answer, _SignedUrl).url
 
         def tried(work: Callable[[], None]) -> None:
@@ -326,7 +334,7 @@ class UbiOpsBucket:
 
         def once() -> None:
             try:
-                self._call("delete", self._api.files_delete, **self._names, file=file)
+                self._call_of("delete", "files_delete", file)
             except Refused as refused:
                 if refused.status != _NOT_FOUND:
                     raise
@@ -348,6 +356,16 @@ class UbiOpsBucket:
         self.calls.add(endpoint)
         answer: Answer = method(**options, _preload_content=False)
         return answer
+
+    def _call_of(self, endpoint: str, method: str, file: str) -> Answer:
+        """As `_call` of the method of that name, with nothing to say but the file."""
+        pattern = self._patterns.get(method)
+        if pattern is None:
+            listener = Listener()
+            sending = getattr(self._sdk(listener), method)
+            pattern = self._patterns[method] = learn_pattern(listener, sending, self._names)
+        self.calls.add(endpoint)
+        return self._rest.request(resource_path=pattern.path(file), **pattern.options)
 
     def _tried(
         self,
@@ -399,7 +417,7 @@ def _lost_if(statuses: Collection[int], work: Callable[[], Result]) -> Callable[
     return guarded
 
 
-def core_api(api_host: str, token: str, rest: PooledRest) -> Any:
+def core_api(api_host: str, token: str, rest: PooledRest | Listener) -> Any:
     """The SDK's definition of the API, with our own client under it."""
     import ubiops
 
