@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from ubiops_file_sync.local import descend
 
 NOBODY = 65534
 
@@ -17,6 +22,15 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink()
     }
+
+
+def refuse_no_replace(patch: pytest.MonkeyPatch) -> None:
+    """As a kernel or a file system that has no rename which replaces nothing."""
+
+    def refuse(*_args: object) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    patch.setattr(descend, "rename_no_replace", refuse)
 
 
 def open_files() -> int:

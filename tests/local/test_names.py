@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.folders import contents
+from local.folders import contents, refuse_no_replace
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.local import LocalTree
 
@@ -48,6 +48,7 @@ def folding(patch: pytest.MonkeyPatch, folded: Callable[[str], str]) -> None:
         patch.setattr(os, name, with_dir_fd(getattr(os, name)))
     for name in ("link", "rename"):
         patch.setattr(os, name, with_two(getattr(os, name)))
+    refuse_no_replace(patch)  # It asks the kernel itself, which folds nothing here.
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from local.folders import as_nobody, contents, open_files
+from local.folders import as_nobody, contents, open_files, refuse_no_replace
 from ubiops_file_sync.errors import KeyFailure
-from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.local import LocalTree, descend
 from ubiops_file_sync.model import LocalEntry
 
 THEN_NS = 1_700_000_000_000_000_000
@@ -81,16 +81,19 @@ def test_a_file_that_came_since_the_plan_is_not_overwritten(tree: LocalTree, roo
     assert contents(root) == {"a": b"came"}
 
 
+@pytest.mark.parametrize("place", [(descend, "rename_no_replace"), (os, "link")])
 def test_a_file_that_comes_at_the_last_instant_is_not_overwritten(
-    tree: LocalTree, root: Path, monkeypatch: pytest.MonkeyPatch
+    tree: LocalTree, root: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[object, str]
 ) -> None:
-    real = os.link
+    if place[0] is os:
+        refuse_no_replace(monkeypatch)
+    real = getattr(*place)
 
     def late(*args: object, **kwargs: object) -> None:
         write(root / "a", b"came")
-        real(*args, **kwargs)  # type: ignore[arg-type]
+        real(*args, **kwargs)
 
-    monkeypatch.setattr(os, "link", late)
+    monkeypatch.setattr(*place, late)
     with pytest.raises(KeyFailure, match="came during the pass"):
         put(tree, "a", b"new")
     assert contents(root) == {"a": b"came"}
@@ -248,19 +251,20 @@ def test_the_data_are_on_disk_before_the_name_is(
 ) -> None:
     calls: list[str] = []
 
-    def spied(name: str) -> None:
-        real = getattr(os, name)
+    def spied(place: object, name: str) -> None:
+        real = getattr(place, name)
 
         def call(*args: object, **kwargs: object) -> object:
             calls.append(name)
             return real(*args, **kwargs)
 
-        monkeypatch.setattr(os, name, call)
+        monkeypatch.setattr(place, name, call)
 
     for name in ("utime", "fsync", "link", "rename"):
-        spied(name)
+        spied(os, name)
+    spied(descend, "rename_no_replace")
     put(tree, "new", b"x")
-    assert calls == ["utime", "fsync", "link"]
+    assert calls == ["utime", "fsync", "rename_no_replace"]
     calls.clear()
     put(tree, "new", b"y", look(tree, "new"))
     assert calls == ["utime", "fsync", "link", "rename"]
@@ -638,6 +642,7 @@ def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FileExistsError(17, "File exists")
 
     monkeypatch.setattr(os, "link", link)
+    refuse_no_replace(monkeypatch)
 
 
 @pytest.mark.usefixtures("no_links")

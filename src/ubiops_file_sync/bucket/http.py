@@ -30,8 +30,8 @@ READ_TIMEOUT_S = 60.0
 _BUFFER_BYTES = 256 * 1024
 """libcurl's default of 16 KiB costs a call into Python for each."""
 _WHOLE_BYTES = 64 * 1024
-"""A body up to this size is handed over whole. A call into Python for a piece of it costs as much as
-the request, if other threads want the interpreter too."""
+"""A body up to this size is handed over whole: a call into Python for a piece of it costs as much
+as the request, if other threads want the interpreter too."""
 
 _CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -161,9 +161,7 @@ class HttpClient:
 
         return self._request(url, headers, prepare, None, READ_TIMEOUT_S, source)
 
-    def _put_whole(
-        self, url: str, headers: Mapping[str, str], source: Source, size: int
-    ) -> Answer:
+    def _put_whole(self, url: str, headers: Mapping[str, str], source: Source, size: int) -> Answer:
         body = b""
         while len(body) < size:
             body += source.read(size - len(body))
@@ -401,8 +399,8 @@ def _parsed(head: list[bytes]) -> Answer:
 
 def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for name, value in lines:
-        name, value = name.lower(), value.rstrip()
+    for written, padded in lines:
+        name, value = written.lower(), padded.rstrip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 

@@ -6,11 +6,13 @@ key, and no directory that is swapped for a link meanwhile, can lead a read or a
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.errors import KeyFailure
@@ -116,6 +118,15 @@ def create_unique(dir_fd: int, stem: str) -> tuple[str, int]:
 def rename_new(old: str, old_fd: int, new: str, new_fd: int, taken: str) -> None:
     """Rename to a name that must be free, or else raise `KeyFailure(taken)`."""
     try:
+        rename_no_replace(old, old_fd, new, new_fd)
+    except FileExistsError:
+        raise KeyFailure(taken) from None
+    except OSError as error:
+        if error.errno not in _NO_SUCH_RENAME:
+            raise
+    else:
+        return
+    try:
         # A link fails where a rename would overwrite a file that came meanwhile.
         os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
     except FileExistsError:
@@ -126,3 +137,25 @@ def rename_new(old: str, old_fd: int, new: str, new_fd: int, taken: str) -> None
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
     else:
         os.unlink(old, dir_fd=old_fd)
+
+
+_NO_SUCH_RENAME = {errno.ENOSYS, errno.EINVAL}
+"""What an old kernel or C library says to `renameat2`, and a file system that lacks it (NFS)."""
+_RENAME_NOREPLACE = 1
+"""From `linux/fs.h`; see renameat2(2)."""
+
+
+def rename_no_replace(old: str, old_fd: int, new: str, new_fd: int) -> None:
+    """Rename in one step, where nothing may stand at `new`; Python has no name for it."""
+    try:
+        renameat2 = _c_library().renameat2
+    except AttributeError:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    if renameat2(old_fd, os.fsencode(old), new_fd, os.fsencode(new), _RENAME_NOREPLACE):
+        trouble = ctypes.get_errno()
+        raise OSError(trouble, os.strerror(trouble), old)
+
+
+@lru_cache(maxsize=1)
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
