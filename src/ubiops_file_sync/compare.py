@@ -28,6 +28,7 @@ from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, 
 from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
+from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import BaselineStore, FolderSet, ListingSort, Spool
 
 _BUCKET_ID = "bucket_id"
@@ -100,6 +101,7 @@ class Comparison:
     now_us: int
     progress: Progress
     filters: Filters = field(default_factory=Filters)
+    stop: Stop = field(default_factory=Stop)
     _facts: BucketFacts | None = None
     _marker_seen: bool = True
 
@@ -153,6 +155,7 @@ class Comparison:
 
     def _listing(self, summary: PlanSummary) -> Iterator[RemoteEntry]:
         for page in self.bucket.pages():
+            self.stop.require_going_on(self.profile.name)
             summary.pages += 1
             self.progress.compared(summary)
             yield from page

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+EXIT_STOPPED = 130
+"""As a shell says of what a Ctrl-C ended."""
+
 
 class SyncError(Exception):
     """A pass that could not be done."""
@@ -50,6 +53,12 @@ class ProfileLocked(SyncError):
     """Another pass over the profile is under way."""
 
     exit_code: ClassVar[int] = 5
+
+
+class Stopped(SyncError):
+    """The pass was asked to end before it had done anything."""
+
+    exit_code: ClassVar[int] = EXIT_STOPPED
 
 
 class ConfigError(SyncError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from ubiops_file_sync.errors import SafetyHalt
+from ubiops_file_sync.errors import EXIT_STOPPED, SafetyHalt
 
 PAGE_ITEMS = 1000
 """Most items that UbiOps puts into one page of a listing."""
@@ -407,10 +407,15 @@ class Report:
     """Why a real pass would stop before its first action; None: it would not."""
     notes: tuple[str, ...] = ()
     """What a person may want to know, and need do nothing about."""
+    is_stopped: bool = False
+    """The pass was asked to end before its end; the next one goes on."""
 
     @property
     def exit_code(self) -> int:
-        """0: in step; 1: some keys failed and are tried again in the next pass; 4: a halt."""
+        """0: in step; 1: some keys failed and are tried again in the next pass; 4: a halt; 130:
+        stopped before its end."""
         if self.halt is not None:
             return SafetyHalt.exit_code
+        if self.is_stopped:
+            return EXIT_STOPPED
         return 1 if self.problem_count else 0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.compare import Plan
@@ -25,6 +24,7 @@ from ubiops_file_sync.plan import recognise
 from ubiops_file_sync.plan.intents import VISIBLE_AFTER_US
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
+from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import BaselineStore, Spool
 
 _INTENT_BLOCK = 200
@@ -42,6 +42,7 @@ class Performance:
     progress: Progress
     workers: int
     ready_file: str | None = None
+    stop: Stop = field(default_factory=Stop)
 
     def act(self) -> None:
         """Run every action. Whatever happens, what was done is recorded."""
@@ -110,6 +111,7 @@ class Performance:
             Ledger(take, self.recorder.note),
             self.executor.bucket.stop,
             self._with_intents(big),
+            self.stop,
         )
 
     def _run_fresh(self, fresh: Spool) -> None:
@@ -121,7 +123,7 @@ class Performance:
         self.recorder.flush()
         settle_s = self.executor.settle_ns / 1e9
         self.progress.settling(summary.action_count, settle_s)
-        time.sleep(settle_s)
+        self.stop.sleep(settle_s)
         run_all(
             fresh.small(),
             self.executor.run_settled,
@@ -129,6 +131,7 @@ class Performance:
             Ledger(self._take, self.recorder.note),
             self.executor.bucket.stop,
             fresh.big(),
+            self.stop,
         )
 
     def _take(self, outcome: Outcome) -> None:
@@ -159,7 +162,7 @@ class Performance:
         An upload that is not seen, or not surely ours, keeps its intent for the next pass.
         """
         uploads = self.store.count_pending()
-        if not uploads:
+        if not uploads or self.stop.is_asked:
             return
         self.progress.confirming(uploads)
         try:

@@ -20,7 +20,7 @@ from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import SafetyHalt, UsageError
+from ubiops_file_sync.errors import Interrupted, SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor, Parted
 from ubiops_file_sync.local import LocalTree, Retention
 from ubiops_file_sync.model import Report, Unfinished
@@ -31,6 +31,7 @@ from ubiops_file_sync.plan.guards import BUCKET_REPLACED, GUARDS, Halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.saved_plan import SavedPlan
+from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock
 from ubiops_file_sync.unfinished import half_fetched, still_wanted
 
@@ -51,10 +52,12 @@ class Reconciler:
         retries: RetryPolicy | None = None,
         now_ns: Callable[[], int] = time.time_ns,
         allow: Collection[str] = (),
+        stop: Stop | None = None,
     ) -> None:
         """Nothing is read or asked yet. `env`: where a token variable is looked up.
 
-        `allow` names the guards (`ALLOWABLE`) that may not halt the next pass.
+        `allow` names the guards (`ALLOWABLE`) that may not halt the next pass. `stop` ends a pass
+        before its end: while both sides are compared that raises `Stopped`, later the report tells.
         """
         self._profile = profile
         self._state_dir = state_dir
@@ -63,6 +66,7 @@ class Reconciler:
         self._retries = retries
         self._now_ns = now_ns
         self._allow = frozenset(allow)
+        self._stop = stop or Stop()
         unknown = self._allow.difference(ALLOWABLE)
         if unknown:
             raise UsageError(
@@ -110,6 +114,7 @@ class Reconciler:
             stack.callback(self._progress.ended)
             stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
             bucket = stack.enter_context(self._bucket())
+            stack.enter_context(self._stop.breaks_now(bucket.stop))
             store = stack.enter_context(
                 BaselineStore.open(
                     self._state_path,
@@ -118,7 +123,7 @@ class Reconciler:
                 )
             )
             tree = places.open_root(stack, profile, pass_id, store)
-            plan = stack.enter_context(self._safe_plan(tree, store, bucket, saved))
+            plan = stack.enter_context(self._stoppable_plan(tree, store, bucket, saved))
             if tree is None:
                 # Only now that UbiOps has answered: a wrong token leaves no folder behind.
                 tree = places.make_root(stack, profile, pass_id)
@@ -134,11 +139,32 @@ class Reconciler:
                 self._progress,
                 profile.workers,
                 profile.ready_file,
+                self._stop,
             )
             performance.act()
             performance.confirm(bucket)
-            self._tidy_trash(tree, pass_id, recorder)
+            if not self._stop.is_asked:
+                self._tidy_trash(tree, pass_id, recorder)
             return self._report(pass_id, began, bucket, plan, recorder)
+
+    def _stoppable_plan(
+        self,
+        tree: LocalTree | None,
+        store: BaselineStore,
+        bucket: Bucket,
+        saved: SavedPlan | None,
+    ) -> Plan:
+        """As `_safe_plan`. Raises `Stopped` as soon as that is asked for: nothing is lost yet."""
+        try:
+            with self._stop.breaks_when_asked(bucket.stop):
+                plan = self._safe_plan(tree, store, bucket, saved)
+        except Interrupted:
+            self._stop.require_going_on(self._profile.name)
+            raise
+        if self._stop.is_asked:
+            plan.close()
+        self._stop.require_going_on(self._profile.name)
+        return plan
 
     def _safe_plan(
         self,
@@ -188,6 +214,7 @@ class Reconciler:
             now_us=self._now_ns() // 1000,
             progress=self._progress,
             filters=places.filters(self._profile),
+            stop=self._stop,
         )
 
     def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:
@@ -252,4 +279,5 @@ class Reconciler:
             extra_keys=tuple(recorder.extra_keys) if recorder else (),
             notes=tuple(recorder.notes if recorder else plan.notes),
             halt=halt.message if halt else None,
+            is_stopped=recorder is not None and self._stop.is_asked,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from ubiops_file_sync.errors import Interrupted
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import BaselineEntry, Intent, Outcome, Part, Problem, Unfinished, Verb
 from ubiops_file_sync.store import BaselineStore
@@ -46,7 +47,7 @@ class Recorder:
         self.bytes_up += outcome.bytes_up
         self.bytes_down += outcome.bytes_down
         self.extra_keys.extend(outcome.extra_keys)
-        if outcome.problem is not None:
+        if outcome.problem is not None and not isinstance(outcome.error, Interrupted):
             self.report(outcome.problem)
         if outcome.did is not None:
             self.done[outcome.did] += 1

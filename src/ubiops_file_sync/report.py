@@ -34,7 +34,7 @@ _LOSER = {
     Loser.RENAME: "; the other version is kept beside it",
 }
 
-_URGENCY = (0, 1, 5, 3, 4, 2, 78)
+_URGENCY = (0, 1, 5, 130, 3, 4, 2, 78)
 """Exit codes, from harmless to the one that needs a person."""
 
 
@@ -101,6 +101,8 @@ def report_lines(report: Report) -> Iterator[str]:
         f" (compared {report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} "
         f"here with {report.planned.remote_files:,} in the bucket)"
     )
+    if report.is_stopped:
+        yield "  stopped before its end; the next pass goes on from there"
     yield from _left_lines(report)
     yield (
         f"  {decimal(report.bytes_up)} up, {decimal(report.bytes_down)} down, "
@@ -162,6 +164,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "extra_keys": list(report.extra_keys),
         "notes": list(report.notes),
         "halt": report.halt,
+        "stopped": report.is_stopped,
     }
 
 

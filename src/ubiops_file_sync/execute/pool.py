@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ubiops_file_sync.errors import KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
+from ubiops_file_sync.stop import Stop
 
 _AHEAD = 2
 """Units of work a worker that may be submitted: one under way, one ready."""
@@ -39,6 +40,7 @@ def run_all(
     ledger: Ledger,
     abort: Callable[[], None],
     big: Iterable[Action] = (),
+    stop: Stop | None = None,
 ) -> None:
     """Run every action, and tell `ledger` of each outcome as they end.
 
@@ -46,19 +48,23 @@ def run_all(
     of the workers as long as there are other actions. The first exception, of a step or in this
     thread (an interrupt), ends it: `abort` is called to break off what is under way, nothing
     further is begun, and what had ended by then is still told. So does `RemoteUnreachable`, raised
-    when so many keys in a row got no answer that the service must be gone.
+    when so many keys in a row got no answer that the service must be gone. Once `stop` is asked
+    for, nothing further is begun; of big files the parts under way are waited for.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
     crowd = _Crowd(pool, workers, ledger, (run(a) for a in actions), (run(b) for b in big))
+    is_stopped = (lambda: False) if stop is None else (lambda: stop.is_asked)
     try:
-        while crowd.fill():
+        while crowd.fill(is_stopped):
             crowd.collect()
     except BaseException:
         abort()
         pool.shutdown(cancel_futures=True)
         crowd.collect_what_ended()
+        crowd.let_go()
         raise
     pool.shutdown()
+    crowd.let_go()
 
 
 @dataclass(slots=True, eq=False)
@@ -110,9 +116,10 @@ class _Crowd:
         """Tasks that took a step and are to take another."""
         self._big_under_way = 0
 
-    def fill(self) -> bool:
+    def fill(self, is_stopped: Callable[[], bool]) -> bool:
         """Submit as much as is to be ready; False: there is nothing more, and all has ended."""
-        while self._under_way < _AHEAD * self._workers and self._submit_next():
+        room = _AHEAD * self._workers
+        while self._under_way < room and not is_stopped() and self._submit_next():
             pass
         return self._under_way > 0
 
@@ -235,6 +242,9 @@ class _Crowd:
                 self._split.add(task)
             else:
                 self._note_part(future)
+
+    def let_go(self) -> None:
+        """Close what was begun and will not be gone on with, of a pool that was shut down."""
         for task in self._split:
             task.steps.close()
 
