@@ -13,6 +13,7 @@ from pathlib import Path
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.retry import RetryPolicy
+from ubiops_file_sync.bucket.traffic import Traffic
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import ConfigError, SafetyHalt
 from ubiops_file_sync.local import LocalTree
@@ -70,6 +71,7 @@ def open_bucket(
     env: Mapping[str, str],
     retries: RetryPolicy | None,
     now_ns: Callable[[], int],
+    traffic: Traffic | None = None,
 ) -> Iterator[Bucket]:
     """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
     # Late, so that a command that asks nothing of UbiOps need not load its SDK.
@@ -89,7 +91,7 @@ def open_bucket(
     quota = quota_for(profile.api_host, profile.quota_share)
     limit = profile.bandwidth_limit
     bandwidth = None if limit is None else bandwidth_for(limit)
-    bucket = UbiOpsBucket(place, token, retries, now_ns, quota, bandwidth)
+    bucket = UbiOpsBucket(place, token, retries, now_ns, quota, bandwidth, traffic)
     try:
         yield bucket
     finally:

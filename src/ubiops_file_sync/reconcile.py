@@ -18,6 +18,7 @@ from pathlib import Path
 from ubiops_file_sync import places
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
+from ubiops_file_sync.bucket.traffic import Traffic
 from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import Interrupted, SafetyHalt, UsageError
@@ -53,11 +54,13 @@ class Reconciler:
         now_ns: Callable[[], int] = time.time_ns,
         allow: Collection[str] = (),
         stop: Stop | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """Nothing is read or asked yet. `env`: where a token variable is looked up.
 
         `allow` names the guards (`ALLOWABLE`) that may not halt the next pass. `stop` ends a pass
         before its end: while both sides are compared that raises `Stopped`, later the report tells.
+        `traffic` is told of the transfers under way.
         """
         self._profile = profile
         self._state_dir = state_dir
@@ -67,6 +70,7 @@ class Reconciler:
         self._now_ns = now_ns
         self._allow = frozenset(allow)
         self._stop = stop or Stop()
+        self._traffic = traffic
         unknown = self._allow.difference(ALLOWABLE)
         if unknown:
             raise UsageError(
@@ -249,7 +253,9 @@ class Reconciler:
         )
 
     def _bucket(self) -> AbstractContextManager[Bucket]:
-        return places.open_bucket(self._profile, self._env, self._retries, self._now_ns)
+        return places.open_bucket(
+            self._profile, self._env, self._retries, self._now_ns, self._traffic
+        )
 
     @property
     def _state_path(self) -> Path:

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from ubiops_file_sync.bucket.digest import Digest, provider_digest
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
+from ubiops_file_sync.bucket.traffic import Moving, Traffic
 from ubiops_file_sync.bucket.transfer import Refusal
 from ubiops_file_sync.errors import RangesUnknown, TransferLost
+from ubiops_file_sync.model import Direction, RemoteEntry
 
 _CHANGED = "the object changed in the bucket during the pass; the next takes it"
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
@@ -30,11 +32,12 @@ class SignedRanges:
     """See `bucket.contract.Ranges`."""
 
     http: HttpClient
-    size: int
+    entry: RemoteEntry
     sign: Callable[[], str]
     """Asks for a signed URL; may raise what another try may mend."""
     tried: Callable[[Callable[[], None]], None]
     """Does work as often as the policy says; raises in the user's words."""
+    traffic: Traffic
     version: str = ""
     digest: Digest | None = None
     _url: str = field(default="", repr=False)
@@ -66,9 +69,10 @@ class SignedRanges:
                 self._url = ""
 
     def _fetch(self, url: str, first: int, count: int, fd: int) -> None:
-        answering = _Range(self, first, count, fd)
-        self.http.get(url, self._headers(first, count), answering.begin)
-        answering.require_whole()
+        with self.traffic.moving(self.entry.key, Direction.DOWNLOAD, count) as moving:
+            answering = _Range(self, first, count, fd, moving)
+            self.http.get(url, self._headers(first, count), answering.begin)
+            answering.require_whole()
 
     def _headers(self, first: int, count: int) -> dict[str, str]:
         headers = {"Range": f"bytes={first}-{first + count - 1}"}
@@ -92,8 +96,11 @@ class SignedRanges:
 class _Range:
     """One answer to a request for a range."""
 
-    def __init__(self, ranges: SignedRanges, first: int, count: int, fd: int) -> None:
+    def __init__(
+        self, ranges: SignedRanges, first: int, count: int, fd: int, moving: Moving
+    ) -> None:
         self._ranges = ranges
+        self._moving = moving
         self._at = first
         self._end = first + count
         self._fd = fd
@@ -111,7 +118,7 @@ class _Range:
         if told is None:
             raise RangesUnknown("the storage provider knows no ranges")
         first, last, total = map(int, told.groups())
-        if total != self._ranges.size:
+        if total != self._ranges.entry.size:
             raise TransferLost(_CHANGED)
         if (first, last + 1) != (self._at, self._end):
             raise Damaged("the storage provider sent another range than was asked for")
@@ -125,6 +132,7 @@ class _Range:
         while view:
             written = os.pwrite(self._fd, view, self._at)
             self._at += written
+            self._moving.done_bytes += written
             view = view[written:]
 
     def require_whole(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
 
 from ubiops_file_sync.bucket.contract import Fetched
 from ubiops_file_sync.bucket.digest import (
@@ -17,6 +16,7 @@ from ubiops_file_sync.bucket.digest import (
 )
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
+from ubiops_file_sync.bucket.traffic import CountedSink
 from ubiops_file_sync.errors import KeyFailure
 
 AZURE = "azure_blob_storage"
@@ -37,7 +37,7 @@ def get_blob(
     http: HttpClient,
     url: str,
     size: int,
-    sink: BinaryIO,
+    sink: CountedSink,
     same_as: Callable[[str], bytes] | None,
 ) -> Fetched:
     """Download into `sink`, or find out that the content is that of `same_as`.
@@ -53,7 +53,9 @@ def get_blob(
 class _Download:
     """One answer to a signed GET, from its headers to the check of what came."""
 
-    def __init__(self, size: int, sink: BinaryIO, same_as: Callable[[str], bytes] | None) -> None:
+    def __init__(
+        self, size: int, sink: CountedSink, same_as: Callable[[str], bytes] | None
+    ) -> None:
         self._size = size
         self._sink = sink
         self._same_as = same_as
@@ -77,8 +79,7 @@ class _Download:
             return None
         algorithm = known.algorithm if known else ("sha256" if self._same_as else None)
         self._computing = hasher(algorithm) if algorithm else None
-        self._sink.seek(0)
-        self._sink.truncate()
+        self._sink.clear()
         return self._store
 
     def checked(self) -> Fetched:
@@ -100,7 +101,7 @@ class _Download:
     def _store(self, block: bytes) -> None:
         if self._computing:
             self._computing.update(block)
-        _write_all(self._sink, block)
+        self._sink.write(block)
         self._count += len(block)
 
 
@@ -119,13 +120,6 @@ class Refusal:
         """What to raise; of the body only this one finding, since it may quote the URL."""
         expired = b"ExpiredToken" in self._said or b"expired" in self._said
         return Refused(self._answer.status, self._answer.reason, storage=True, expired=expired)
-
-
-def _write_all(sink: BinaryIO, block: bytes) -> None:
-    """An unbuffered file may take less than it is given."""
-    view = memoryview(block)
-    while view:
-        view = view[sink.write(view) :]
 
 
 class Taken(KeyFailure):

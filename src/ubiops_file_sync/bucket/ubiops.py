@@ -32,9 +32,10 @@ from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
+from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
-from ubiops_file_sync.model import PAGE_ITEMS, Pace, RemoteEntry
+from ubiops_file_sync.model import PAGE_ITEMS, Direction, Pace, RemoteEntry
 
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
@@ -86,11 +87,12 @@ class UbiOpsBucket:
         now_ns: Callable[[], int] = time.time_ns,
         quota: Quota | None = None,
         bandwidth: Bandwidth | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """No call is made yet.
 
         `quota`: another than the usual one of the host. `bandwidth`: what all transfers of the
-        process may move.
+        process may move. `traffic` is told of those under way.
         """
         self._now_ns = now_ns
         self.calls = CallCounter()
@@ -99,6 +101,7 @@ class UbiOpsBucket:
         self._retries = retries or RetryPolicy()
         self._http = HttpClient(bandwidth)
         self._quota = quota or quota_for(place.api_host)
+        self._traffic = traffic or Traffic()
         self._rest = PooledRest(self._http, self._quota)
 
         def sdk(rest: PooledRest | Listener) -> Any:
@@ -213,7 +216,9 @@ class UbiOpsBucket:
         def once() -> Fetched:
             answer = self._call_of("download", "files_download", file)
             signed = _decoded(answer, _SignedUrl)
-            return get_blob(self._http, signed.url, entry.size, sink, same_as)
+            with self._traffic.moving(entry.key, Direction.DOWNLOAD, entry.size) as moving:
+                counted = CountedSink(sink, moving)
+                return get_blob(self._http, signed.url, entry.size, counted, same_as)
 
         return self._tried(once, "download", entry.key)
 
@@ -240,9 +245,16 @@ class UbiOpsBucket:
             began_us.append(server_us(answer.headers))
             conditional = is_new and self._knows_conditions
             try:
-                headers = put_blob(
-                    self._http, signed.url, signed.provider, source, size, check, is_new=conditional
-                )
+                with self._traffic.moving(key, Direction.UPLOAD, size) as moving:
+                    headers = put_blob(
+                        self._http,
+                        signed.url,
+                        signed.provider,
+                        CountedSource(source, moving),
+                        size,
+                        check,
+                        is_new=conditional,
+                    )
             except Taken as taken:
                 stored = self.get(key) if taken.perhaps_by_us or len(began_us) > 1 else None
                 if stored is None or stored.size != size or stored.created_us < began_us[0]:
@@ -283,7 +295,9 @@ class UbiOpsBucket:
             method = self._api.files_upload
             answer = self._call("upload", method, **self._names, file=file, **of_part)
             signed = _decoded(answer, _SignedUrl)
-            return put_part(self._http, signed.url, upload.provider, number, source, size)
+            with self._traffic.moving(key, Direction.UPLOAD, size) as moving:
+                counted = CountedSource(source, moving)
+                return put_part(self._http, signed.url, upload.provider, number, counted, size)
 
         return self._tried(_lost_if({_NOT_FOUND}, once), "upload", key)
 
@@ -326,7 +340,7 @@ class UbiOpsBucket:
         def tried(work: Callable[[], None]) -> None:
             self._tried(work, "download", entry.key)
 
-        return SignedRanges(self._http, entry.size, sign, tried, version)
+        return SignedRanges(self._http, entry, sign, tried, self._traffic, version)
 
     def delete(self, key: str) -> None:
         """Remove an object; gone already is as good."""
