@@ -25,7 +25,7 @@ def test_everything_is_told_at_once_in_the_order_of_the_file(write_config: Write
         "    direction: uplaod\n"
         "    workers: 65\n"
         "    bukcet: x\n"
-        "    timezone: UTC\n"
+        "    state_dir: state\n"
         "  other:\n"
         "    project: p\n"
         "    project: q\n"
@@ -46,7 +46,7 @@ def test_everything_is_told_at_once_in_the_order_of_the_file(write_config: Write
         "FILE:10: profiles.models.workers: is too large; write at most 64",
         "FILE:11: profiles.models.bukcet: is no setting; did you mean bucket?",
         (
-            "FILE:12: profiles.models.timezone: is a setting of the whole file; move it to the "
+            "FILE:12: profiles.models.state_dir: is a setting of the whole file; move it to the "
             "left margin"
         ),
         "FILE:13: profiles.other.local_dir: is missing; add it here or under defaults",

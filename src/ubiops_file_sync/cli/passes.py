@@ -51,14 +51,14 @@ def reconcile(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Bring PROFILES (default: all) in step: one pass over each."""
+    """Bring PROFILES (default: all that are enabled) in step: one pass over each."""
     settings = turns.settings_of(config)
 
     def turn(profile: Profile) -> dict[str, Any]:
         mine = _Turn(profile, settings.state_dir, allow, as_json=as_json)
         return mine.planned() if dry_run else mine.reconciled()
 
-    documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
+    documents = turns.take_turns(settings.select_to_run(profiles), turn, as_json=as_json)
     _finish(documents, as_json=as_json)
 
 
@@ -120,9 +120,12 @@ def plan(
     save: Path | None,
     force: bool,
 ) -> None:
-    """Show what a pass over PROFILES (default: all) would do, and why. Changes nothing."""
+    """Show what a pass over PROFILES (default: all that are enabled) would do, and why.
+
+    Changes nothing.
+    """
     settings = turns.settings_of(config)
-    selected = settings.select(profiles)
+    selected = settings.select_to_run(profiles)
     if save is not None:
         _require_one(selected, save, force=force)
 

@@ -41,7 +41,7 @@ Exit codes: 0 all verified, 1 something differs, and those of the other commands
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def verify(config: Path | None, profiles: tuple[str, ...], *, content: bool, as_json: bool) -> None:
-    """Compare both sides of PROFILES (default: all) with what was last in step.
+    """Compare both sides of PROFILES (default: all enabled) with what was last in step.
 
     Changes nothing. Without --content by sizes and times, at one API call for 1,000 files.
     """
@@ -54,7 +54,7 @@ def verify(config: Path | None, profiles: tuple[str, ...], *, content: bool, as_
                 say(line)
         return _document(told)
 
-    documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
+    documents = turns.take_turns(settings.select_to_run(profiles), turn, as_json=as_json)
     turns.end(documents, turns.worst_of(documents), as_json=as_json)
 
 

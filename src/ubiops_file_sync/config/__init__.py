@@ -4,19 +4,25 @@
 `ConfigError`, one line each; no token is ever part of a message (invariant I9).
 """
 
+from ubiops_file_sync.config.addresses import DEFAULT_API_HOST, Address, normalise_api_host
 from ubiops_file_sync.config.environment import (
     environment_settings,
     newer_files_are_preserved,
     speaks_of_a_profile,
 )
-from ubiops_file_sync.config.fields import DEFAULT_API_HOST, normalise_api_host
 from ubiops_file_sync.config.load import find_config, load_settings
 from ubiops_file_sync.config.models import DEFAULT_TOKEN_ENV, Profile, Settings
 from ubiops_file_sync.config.quantities import parse_duration
+from ubiops_file_sync.config.service import Log, LogFormat, LogLevel, Metrics
 
 __all__ = [
     "DEFAULT_API_HOST",
     "DEFAULT_TOKEN_ENV",
+    "Address",
+    "Log",
+    "LogFormat",
+    "LogLevel",
+    "Metrics",
     "Profile",
     "Settings",
     "environment_settings",

@@ -6,11 +6,9 @@ and none repeats the value: people paste tokens into the wrong line.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
@@ -24,14 +22,13 @@ from ubiops_file_sync.config.quantities import (
 )
 from ubiops_file_sync.keys import refusal
 from ubiops_file_sync.parts import SMALLEST_PART_BYTES
+from ubiops_file_sync.schedule import Cron
 
-DEFAULT_API_HOST = "https://api.ubiops.com/v2.1"
 DEFAULT_QUOTA_SHARE = 0.9
-API_VERSION = "v2.1"
 _MAX_TOKEN_LENGTH = 8192
 """No server takes a longer header."""
+_SMALLEST_LOG_BYTES = 4096
 
-_API_VERSION_PART = re.compile(r"v[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -72,6 +69,18 @@ def _check_big_size(size: int) -> int:
     return size
 
 
+def _check_log_size(size: int) -> int:
+    if size < _SMALLEST_LOG_BYTES:
+        raise ValueError("is too small for a log file; write at least 4KiB")
+    return size
+
+
+def _check_interval(seconds: float) -> float:
+    if seconds < 1:
+        raise ValueError("is too short; write at least 1s")
+    return seconds
+
+
 def _check_path_text(value: object) -> object:
     if isinstance(value, str) and not value.strip():
         raise ValueError("is empty; give the path of a file or folder")
@@ -85,7 +94,7 @@ def _check_path_text(value: object) -> object:
     return value
 
 
-def _anchor(path: Path, info: ValidationInfo) -> Path:
+def anchor(path: Path, info: ValidationInfo) -> Path:
     """`~` expanded, and absolute: below the configuration file's folder, else the current one."""
     try:
         path = path.expanduser()
@@ -96,20 +105,9 @@ def _anchor(path: Path, info: ValidationInfo) -> Path:
 
 
 def _check_schedule(text: str) -> str:
-    from datetime import UTC, datetime
-
-    from croniter import CroniterBadDateError, croniter
-
-    if not croniter.is_valid(text):
-        raise ValueError(
-            "is not a schedule; write five cron fields such as '*/5 * * * *' (a sixth counts "
-            "seconds), or @hourly, @daily, @weekly"
-        )
-    try:
-        # A fixed leap year, so that 29 February passes and no clock is read here.
-        croniter(text, datetime(2024, 1, 1, tzinfo=UTC)).get_next()
-    except CroniterBadDateError:
-        raise ValueError("never comes; name a day that the calendar has") from None
+    """The fields with one space between them. What the service runs is what is tried here."""
+    text = " ".join(text.split())
+    Cron(text)
     return text
 
 
@@ -124,6 +122,12 @@ def _check_timezone(name: str) -> str:
         hint = f"did you mean {close}?" if close else "write one such as Europe/Amsterdam"
         raise ValueError(f"is not a time zone that this system knows; {hint}") from None
     return name
+
+
+def _check_metrics_path(path: Path) -> Path:
+    if path.suffix != ".prom":
+        raise ValueError("must end in .prom, for node_exporter reads no other files; rename it")
+    return path
 
 
 def _check_variable_name(name: str) -> str:
@@ -197,54 +201,10 @@ def _check_key(key: str) -> str:
     return key
 
 
-def normalise_api_host(text: str) -> str:
-    """`scheme://host[:port]/…/vN`: https where no scheme is given, `/v2.1` where no version is.
-
-    Raises ValueError, which does not repeat the address, for anything but an http(s) address,
-    and for one that holds a user name, a password, a query or a fragment.
-    """
-    text = text.strip()
-    parts = _split_url(text if "://" in text else f"https://{text}")
-    if "@" in parts.netloc:
-        raise ValueError(
-            "holds a user name or password; leave them out and set token, token_env or token_file"
-        )
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isprintable():
-        raise ValueError(f"is not an http(s) address; write one such as {DEFAULT_API_HOST}")
-    if parts.query or parts.fragment or any(letter.isspace() for letter in text):
-        raise ValueError(f"has more than an address in it; write one such as {DEFAULT_API_HOST}")
-    path = parts.path.rstrip("/")
-    if not _API_VERSION_PART.fullmatch(path.rpartition("/")[2]):
-        path = f"{path}/{API_VERSION}"
-    return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def _split_url(text: str) -> SplitResult:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # only looked at when it is asked for
-    except ValueError:
-        # The library's message quotes the address, which may hold a password.
-        raise ValueError(f"is not an address; write one such as {DEFAULT_API_HOST}") from None
-    return parts
-
-
-def sends_token_in_clear(api_host: str) -> bool:
-    """Whether requests travel unencrypted and leave this machine."""
-    parts = urlsplit(api_host)
-    host = parts.hostname or ""
-    if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
-
-
 ProfileName = Annotated[str, AfterValidator(_check_profile_name)]
 BucketName = Annotated[str, AfterValidator(_check_bucket_name)]
 BucketDir = Annotated[str, AfterValidator(_normalise_bucket_dir)]
-LocalPath = Annotated[Path, BeforeValidator(_check_path_text), AfterValidator(_anchor)]
+LocalPath = Annotated[Path, BeforeValidator(_check_path_text), AfterValidator(anchor)]
 TokenPath = Annotated[LocalPath, BeforeValidator(_refuse_token_as_path)]
 Schedule = Annotated[str, AfterValidator(_check_schedule)]
 TimeZone = Annotated[str, AfterValidator(_check_timezone)]
@@ -252,13 +212,16 @@ VariableName = Annotated[str, AfterValidator(_check_variable_name)]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Workers = Annotated[int, Field(strict=True, ge=1, le=64)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Interval = Annotated[Seconds, AfterValidator(_check_interval)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Rate = Annotated[int, BeforeValidator(parse_rate)]
 BigSize = Annotated[Size, AfterValidator(_check_big_size)]
+LogSize = Annotated[Size, AfterValidator(_check_log_size)]
+Backups = Annotated[int, Field(strict=True, ge=1, le=1000)]
+MetricsPath = Annotated[LocalPath, AfterValidator(_check_metrics_path)]
 Limit = Annotated[str, BeforeValidator(parse_limit)]
 Share = Annotated[float, BeforeValidator(parse_share)]
 Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 Key = Annotated[str, AfterValidator(_check_key)]
 Days = Annotated[int, Field(strict=True, ge=0, le=36_500)]
-ApiHost = Annotated[str, AfterValidator(normalise_api_host)]

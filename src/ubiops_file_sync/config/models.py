@@ -9,19 +9,27 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, model_validator
 
-from ubiops_file_sync.config import fields
+from ubiops_file_sync.config import addresses, commands, fields
 from ubiops_file_sync.config.faults import nearest
+from ubiops_file_sync.config.service import Service
 from ubiops_file_sync.errors import ConfigError, UsageError
 from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction, Expired, Symlinks
 from ubiops_file_sync.parts import MIB
+from ubiops_file_sync.schedule import Cron, Every, Timing
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 DEFAULT_TOKEN_ENV = "UBIOPS_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_SETTINGS = ("token", "token_env", "token_file")
 """The ways to name a token. One level of a configuration uses at most one of them."""
+SCHEDULE_SETTINGS = ("schedule", "every")
+"""The ways to say when passes run. One level of a configuration uses at most one of them."""
+ONE_SCHEDULE_ONLY = "give only one of schedule and every"
 ONE_TOKEN_ONLY = "give only one of token, token_env and token_file"  # noqa: S105  no token
 
 _MAX_TOKEN_FILE_BYTES = 65_536
@@ -73,8 +81,26 @@ class Profile(BaseModel):
     bucket: fields.BucketName = "default"
     bucket_dir: fields.BucketDir = ""
     """The root in the bucket, without slashes at its ends; empty: the whole bucket."""
+    enabled: StrictBool = True
+    """Whether a service runs the profile, and commands that are given no name take it."""
     schedule: fields.Schedule = "*/5 * * * *"
     """When a service passes over the profile: cron fields, a sixth one counting seconds."""
+    every: fields.Interval | None = None
+    """Seconds from one pass to the next, instead of `schedule`; None: as that says."""
+    timezone: fields.TimeZone | None = None
+    """IANA name in which `schedule` is read; None: that of `Settings`."""
+    jitter: fields.Seconds = 0.0
+    """Seconds by up to which a pass begins later than its time, so that not all do at once."""
+    run_on_start: StrictBool = True
+    """Whether a service that starts makes a pass at once."""
+    max_backoff: fields.Seconds = 3600.0
+    """Seconds that a profile whose passes fail is left alone for, at most."""
+    on_failure: commands.Command = ()
+    """A command, run without a shell after a pass that failed; empty: none."""
+    on_change: commands.Command = ()
+    """A command, run without a shell after a pass that changed anything; empty: none."""
+    hook_timeout: fields.Interval = 60.0
+    """Seconds after which such a command is ended."""
     direction: Direction = Direction.TWO_WAY
     conflict: ConflictPolicy = ConflictPolicy.NEWER_WINS
     deletions: Deletions = Deletions.NONE
@@ -111,7 +137,7 @@ class Profile(BaseModel):
     """Bytes a second that all transfers of the process may move, both ways together; None: any."""
     settle: fields.Seconds = 2.0
     """Seconds that a file must have been left alone before it is sent."""
-    api_host: fields.ApiHost = fields.DEFAULT_API_HOST
+    api_host: addresses.ApiHost = addresses.DEFAULT_API_HOST
     """Address of the API including its version, without a slash at its end."""
     quota_share: fields.Share = fields.DEFAULT_QUOTA_SHARE
     """The share of the API's calls a minute that may be spent, above 0 and at most 1. One quota
@@ -126,6 +152,12 @@ class Profile(BaseModel):
         given = [name for name in TOKEN_SETTINGS if getattr(self, name) is not None]
         if len(self.model_fields_set.intersection(given)) > 1:
             raise ValueError(ONE_TOKEN_ONLY)
+        return self
+
+    @model_validator(mode="after")
+    def _one_schedule_only(self) -> Self:
+        if self.every is not None and "schedule" in self.model_fields_set:
+            raise ValueError(ONE_SCHEDULE_ONLY)
         return self
 
     @property
@@ -194,7 +226,7 @@ def _read_token_file(profile: str, path: Path) -> str:
     return content.decode("utf-8", errors="replace")
 
 
-class Settings(BaseModel):
+class Settings(Service):
     """Everything that one configuration says, ready to use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -202,8 +234,6 @@ class Settings(BaseModel):
     version: Literal[1] = 1
     state_dir: fields.LocalPath = Field(default_factory=default_state_dir)
     """The folder of baselines, locks and history."""
-    timezone: fields.TimeZone | None = None
-    """IANA name in which schedules are read; None: the system's."""
     profiles: dict[fields.ProfileName, Profile]
     """By name, in the order of the file."""
     source: str = "Python"
@@ -225,3 +255,36 @@ class Settings(BaseModel):
                     f"the profiles are: {', '.join(self.profiles)}"
                 )
         return [self.profiles[name] for name in dict.fromkeys(names or self.profiles)]
+
+    def select_to_run(self, names: Sequence[str]) -> list[Profile]:
+        """As `select`, but for no names only the enabled profiles.
+
+        Raises UsageError too if none is enabled.
+        """
+        selected = [profile for profile in self.select(names) if names or profile.enabled]
+        if not selected:
+            raise UsageError(
+                "no profile is enabled; name one to run it all the same, or remove "
+                "'enabled: false' from it"
+            )
+        return selected
+
+    def zone(self, profile: Profile) -> ZoneInfo | None:
+        """The time zone of the profile's schedule; None: the system's."""
+        from zoneinfo import ZoneInfo
+
+        name = profile.timezone or self.timezone
+        return None if name is None else ZoneInfo(name)
+
+    def timing(self, profile: Profile) -> Timing:
+        """When a service is to run the profile."""
+        return Timing(
+            schedule=(
+                Cron(profile.schedule, self.zone(profile))
+                if profile.every is None
+                else Every(profile.every)
+            ),
+            jitter_s=profile.jitter,
+            run_on_start=profile.run_on_start,
+            max_backoff_s=profile.max_backoff,
+        )
