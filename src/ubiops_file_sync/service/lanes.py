@@ -134,7 +134,7 @@ class Lanes:
         its failures and its pause, and is planned anew. `paused`: who is paused at the start, until
         when (ISO 8601; None: until resumed).
         """
-        changes = []
+        changes: list[str] = []
         new = {profile.name: (profile, timing) for profile, timing in wanted}
         for name, lane in list(self.by_name.items()):
             if name not in new:
@@ -144,13 +144,13 @@ class Lanes:
                 if not lane.is_running:
                     del self.by_name[name]
         for name, (profile, timing) in new.items():
-            lane = self.by_name.get(name)
-            if lane is None:
+            known = self.by_name.get(name)
+            if known is None:
                 changes.append(f"{name} is run from now on")
                 self.by_name[name] = self._new(profile, timing, now, paused)
-            elif lane.is_retired or (lane.profile, lane.timing) != (profile, timing):
+            elif known.is_retired or (known.profile, known.timing) != (profile, timing):
                 changes.append(f"{name} has changed")
-                self._change(lane, profile, timing, now)
+                self._change(known, profile, timing, now)
         return changes
 
     def _new(

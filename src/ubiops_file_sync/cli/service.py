@@ -1,0 +1,114 @@
+"""`run`, and the commands that speak to a running service."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ubiops_file_sync.cli import turns
+from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.errors import UsageError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ubiops-file-sync run                 all enabled profiles, until Ctrl-C
+  ubiops-file-sync run models          only this one
+  ubiops-file-sync install-service     have systemd run it
+"""
+)
+@click.argument("profiles", nargs=-1)
+@click.pass_obj
+def run(config: Path | None, profiles: tuple[str, ...]) -> None:
+    """Run PROFILES (default: all enabled) on their schedules, until it is stopped.
+
+    SIGTERM and Ctrl-C let the transfers under way end (`stop_timeout`); a second one breaks them
+    off. SIGHUP reads the configuration again.
+    """
+    from ubiops_file_sync.config import Settings, load_settings
+    from ubiops_file_sync.service.daemon import Daemon
+    from ubiops_file_sync.service.notify import Notifier
+
+    notifier = Notifier.from_env(os.environ)
+    settings = turns.settings_of(config)
+    # Found now: a file that appears elsewhere must not take over at the next SIGHUP.
+    where = None if settings.path is None else settings.path
+
+    def load() -> Settings:
+        return load_settings(where)
+
+    Daemon(settings, load, profiles, os.environ, notifier).run()
+
+
+@click.command(epilog="\b\nExample:\n  ubiops-file-sync trigger models\n")
+@click.argument("profile")
+@click.pass_obj
+def trigger(config: Path | None, profile: str) -> None:
+    """Have the running service pass over PROFILE now, whatever its schedule says."""
+    _tell(config, profile, {"command": "trigger"})
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ubiops-file-sync pause models            until it is resumed, also after a restart
+  ubiops-file-sync pause models --for 2h
+"""
+)
+@click.argument("profile")
+@click.option("--for", "duration", metavar="TIME", help="For so long, such as 30m, 2h, 7d.")
+@click.pass_obj
+def pause(config: Path | None, profile: str, *, duration: str | None) -> None:
+    """Have the running service leave PROFILE alone; a pass under way goes on."""
+    from ubiops_file_sync.config.quantities import parse_duration
+
+    asked: dict[str, Any] = {"command": "pause"}
+    if duration is not None:
+        try:
+            asked["seconds"] = parse_duration(duration)
+        except ValueError as error:
+            raise UsageError(f"--for {error}") from None
+    _tell(config, profile, asked)
+
+
+@click.command(epilog="\b\nExample:\n  ubiops-file-sync resume models\n")
+@click.argument("profile")
+@click.pass_obj
+def resume(config: Path | None, profile: str) -> None:
+    """Let the running service go on with PROFILE after a pause."""
+    _tell(config, profile, {"command": "resume"})
+
+
+@click.command(epilog="\b\nExample:\n  ubiops-file-sync reload\n")
+@click.pass_obj
+def reload(config: Path | None) -> None:
+    """Have the running service read its configuration again.
+
+    If that is not usable the old one goes on, and this says why. Profiles that did not change do
+    not notice.
+    """
+    from ubiops_file_sync.service.control import ask_service
+
+    # The state folder must be known to find the service; what is wrong with a new configuration
+    # is told here already.
+    settings = turns.settings_of(config)
+    say(ask_service(settings.state_dir, {"command": "reload"})["said"])
+
+
+def _tell(config: Path | None, profile: str, asked: dict[str, Any]) -> None:
+    from ubiops_file_sync.service.control import ask_service
+
+    settings = turns.settings_of(config)
+    [found] = settings.select((profile,))
+    answer = ask_service(settings.state_dir, {**asked, "profile": found.name})
+    said = answer["said"]
+    if answer.get("until"):
+        from datetime import datetime
+
+        until = datetime.fromisoformat(answer["until"]).astimezone(settings.zone(found))
+        said = f"{said}, until {until:%Y-%m-%d %H:%M:%S %Z}"
+    say(f"{found.name}: {said}")

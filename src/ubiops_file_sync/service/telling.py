@@ -1,0 +1,67 @@
+"""What the service says of itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import tzinfo
+from typing import Any
+
+from ubiops_file_sync.config import Settings
+from ubiops_file_sync.phrases import counted
+from ubiops_file_sync.service.lanes import Lane
+from ubiops_file_sync.service.run import PassRun
+
+
+def status_words(lanes: Iterable[Lane], settings: Settings, config_error: str | None) -> str:
+    """One line for people, as `systemctl status` shows it."""
+    lanes = list(lanes)
+    words = [counted(len(lanes), "profile")]
+    running = [lane.profile.name for lane in lanes if lane.is_running]
+    if running:
+        words.append(f"passes under way: {', '.join(running)}")
+    failing = [lane.profile.name for lane in lanes if lane.failures]
+    if failing:
+        words.append(f"FAILING: {', '.join(failing)}")
+    troubled = [lane.profile.name for lane in lanes if lane.last_exit_code == 1 and not lane.failures]
+    if troubled:
+        words.append(f"some files failed: {', '.join(troubled)}")
+    paused = [lane.profile.name for lane in lanes if lane.is_paused and not lane.is_retired]
+    if paused:
+        words.append(f"paused: {', '.join(paused)}")
+    waiting = [lane for lane in lanes if not lane.is_running and not lane.is_paused]
+    if waiting and not running:
+        first = min(waiting, key=lambda lane: lane.due.at)
+        zone = settings.zone(first.profile)
+        at = f"{first.due.at.astimezone(zone):%H:%M:%S %Z}"
+        words.append(f"next pass: {first.profile.name} at {at}")
+    if config_error is not None:
+        words.append("the new configuration is not usable and the old one goes on")
+    return "; ".join(words)
+
+
+def live_of(lane: Lane, run: PassRun | None, zone: tzinfo | None) -> dict[str, Any]:
+    """What only the service knows of a profile, as JSON has it."""
+    until = lane.paused_until
+    transfers = [] if run is None else run.traffic.transfers()
+    is_due = not lane.is_running and not lane.is_paused
+    return {
+        "is_running": lane.is_running,
+        "is_wanted": lane.is_wanted,
+        "next_due": lane.due.at.isoformat() if is_due else None,
+        "is_paused": lane.is_paused,
+        "paused_until": None if until is None else until.isoformat(),
+        "failures": lane.failures,
+        "backing_off": lane.due.in_words(zone) if lane.failures and is_due else None,
+        "last_exit_code": lane.last_exit_code,
+        "last_error": lane.last_error,
+        "transfers": [
+            {
+                "key": one.key,
+                "way": one.way.value,
+                "done_bytes": one.done_bytes,
+                "size_bytes": one.size_bytes,
+                "bytes_per_s": round(one.bytes_per_s),
+            }
+            for one in transfers
+        ],
+    }
