@@ -407,6 +407,8 @@ class Report:
     """Why a real pass would stop before its first action; None: it would not."""
     notes: tuple[str, ...] = ()
     """What a person may want to know, and need do nothing about."""
+    in_step: int | None = None
+    """Keys that are in step at the end of the pass; None: a dry run, or it broke off."""
 
     @property
     def exit_code(self) -> int:
