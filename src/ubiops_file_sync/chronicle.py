@@ -20,8 +20,8 @@ _CUT_OFF = "its end is not known: killed, or the machine stopped"
 _PREAMBLE = re.compile(r"profile '[^']*': ")
 
 
-def outcome_words(one: PastPass) -> str:
-    """What came of a pass, in one line without its time."""
+def outcome_words(one: PastPass, *, reason: bool = True) -> str:
+    """What came of a pass, in one line without its time; with the `reason` if it broke off."""
     if one.stage is Stage.UNDER_WAY:
         return "under way"
     if one.stage is Stage.CUT_OFF:
@@ -31,22 +31,21 @@ def outcome_words(one: PastPass) -> str:
     if account.bytes_up or account.bytes_down:
         did += f" ({decimal(account.bytes_up)} up, {decimal(account.bytes_down)} down)"
     if account.error is not None:
-        return _broken_off(one, did, account.error)
+        words = "halted" if one.exit_code == SafetyHalt.exit_code else "broken off"
+        words = f"{did}, then {words}" if did else words
+        return f"{words}: {_first_sentence(account.error)}" if reason else words
     failed = account.problem_count
-    words = [did or ("nothing done" if failed else "nothing to do")]
+    found = [did or ("nothing done" if failed else "nothing to do")]
     if failed:
-        words.append(f"{counted(failed, 'file')} failed")
+        found.append(f"{counted(failed, 'file')} failed")
     if account.left:
-        words.append(f"{sum(account.left.values()):,} left as they are")
-    return "; ".join(words)
+        found.append(f"{sum(account.left.values()):,} left as they are")
+    return "; ".join(found)
 
 
-def _broken_off(one: PastPass, did: str, error: str) -> str:
+def _first_sentence(error: str) -> str:
     """Of the message only what happened: the rest is what was to be done then."""
-    reason = printable(_PREAMBLE.sub("", error, count=1).partition(". ")[0])
-    if one.exit_code == SafetyHalt.exit_code:
-        return f"halted: {reason}"
-    return f"{did}, then broken off: {reason}" if did else f"broken off: {reason}"
+    return printable(_PREAMBLE.sub("", error, count=1).partition(". ")[0])
 
 
 def left_lines(account: Account) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ubiops_file_sync.chronicle import (
     outcome_words,
     past_json,
 )
+from ubiops_file_sync.errors import SafetyHalt
 from ubiops_file_sync.model import Direction, Unfinished
 from ubiops_file_sync.past import PastPass, Stage, Trigger
 from ubiops_file_sync.phrases import counted, moment_here, span_us
@@ -53,7 +54,15 @@ def _headline(status: ProfileStatus) -> str:
         return "in step"
     if last.exit_code == 0:
         return f"in step, but for {sum(last.account.left.values()):,} left as they are"
-    return f"NOT in step: {outcome_words(last)}"
+    if last.account.problem_count and last.account.error is None:
+        return f"NOT in step: {counted(last.account.problem_count, 'file')} failed"
+    return f"NOT in step: the last pass {_broken_off(last)}"
+
+
+def _broken_off(one: PastPass) -> str:
+    if one.stage is Stage.CUT_OFF:
+        return "did not come to its end"
+    return "halted" if one.exit_code == SafetyHalt.exit_code else "was broken off"
 
 
 class _Words:
@@ -70,7 +79,7 @@ class _Words:
         if last is not None:
             took = f", in {duration_words(last.account.seconds)}"
             how = f"{_BY[last.trigger]}{took if last.stage is Stage.ENDED else ''}"
-            yield f"last pass {self._when(last)}, {how}: {outcome_words(last)}"
+            yield f"last pass {self._when(last)}, {how}: {outcome_words(last, reason=False)}"
             if last is not status.last_success:
                 good = status.last_success
                 words = "none that is remembered" if good is None else self._when(good)
@@ -130,8 +139,8 @@ class _Words:
         if status.last is not None:
             yield self._expiry()
         if status.pace is not None:
-            pace = status.pace
-            yield f"quota: {pace.limit:,} API calls, of which {pace.share:.0%} are used at most"
+            limit, share, a_minute = status.pace
+            yield f"at most {a_minute:,} API calls a minute (quota {limit:,}, share {share:g})"
 
     def _expiry(self) -> str:
         status = self._status
