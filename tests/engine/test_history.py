@@ -32,7 +32,7 @@ from ubiops_file_sync.places import identity
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.reconcile import Reconciler
 from ubiops_file_sync.saved_plan import load_plan, save_plan
-from ubiops_file_sync.status import ProfileStatus, read_history, read_status
+from ubiops_file_sync.status import ProfileStatus, read, read_history, read_status
 from ubiops_file_sync.store import profile_lock
 
 WEEK_S = 7 * 86_400
@@ -272,6 +272,27 @@ def test_a_killed_pass_is_not_under_way_because_something_else_has_the_profile(
         now = status(world)
         assert (now.under_way, now.last and now.last.stage) == (None, Stage.CUT_OFF)
         assert now.held_by is not None
+
+
+def test_a_pass_that_ends_while_it_is_asked_about_was_not_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is read before its lock is asked about, and it may end in between."""
+    world.run()
+    end = newest(world).ended_us
+    state = world.state_dir / "p.sqlite"
+
+    def set_end(end_us: int | None) -> None:
+        with closing(sqlite3.connect(state)) as db, db:
+            db.execute("UPDATE pass SET ended_us = ?", (end_us,))
+
+    def ends_now(state_dir: Path, profile: str) -> None:
+        set_end(end)
+
+    set_end(None)
+    assert newest(world).stage is Stage.CUT_OFF
+    monkeypatch.setattr(read, "find_holder", ends_now)
+    assert newest(world).stage is Stage.ENDED
 
 
 def test_a_dry_run_leaves_no_row_and_no_file(world: World) -> None:
