@@ -12,7 +12,7 @@ from typing import Self
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket import Bucket, BucketFacts
 from ubiops_file_sync.config import Profile
-from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
+from ubiops_file_sync.errors import ConfigError, KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
@@ -29,7 +29,7 @@ from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
 from ubiops_file_sync.stop import Stop
-from ubiops_file_sync.store import BaselineStore, FolderSet, ListingSort, Spool
+from ubiops_file_sync.store import BUCKET_TTL, NO_TTL, BaselineStore, FolderSet, ListingSort, Spool
 
 _BUCKET_ID = "bucket_id"
 
@@ -167,7 +167,13 @@ class Comparison:
         """Asked once a pass at most, and only if something depends on it (I10)."""
         if self._facts is None:
             self._facts = self.bucket.facts()
+            self._note_ttl(self._facts.ttl_us)
         return self._facts
+
+    def _note_ttl(self, ttl_us: int | None) -> None:
+        """For whoever wants to foretell expiry without a call."""
+        with suppress(ConfigError):  # The pass can do without.
+            self.store.note(BUCKET_TTL, NO_TTL if ttl_us is None else str(ttl_us))
 
     def _see_marker(self) -> None:
         """Looked for before and after the scan: a disk may come or go in between."""
@@ -195,7 +201,9 @@ class Comparison:
 
     def remember_bucket(self) -> None:
         """From now on the baseline speaks of this bucket, and of none that takes its name."""
-        self.store.note(_BUCKET_ID, self._bucket_facts().id)
+        facts = self._bucket_facts()
+        self.store.note(_BUCKET_ID, facts.id)
+        self._note_ttl(facts.ttl_us)
 
     def find_halt(self, plan: Plan, profile: Profile, allowed: Collection[str]) -> Halt | None:
         """The guard that objects to the plan, if one does."""

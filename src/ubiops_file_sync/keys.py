@@ -31,6 +31,11 @@ _SHORTEST_STEM = 4
 _ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?=/|\Z)")
 """``\\Z`` and not ``$``, which also matches before a line feed: that is an ordinary name."""
 
+CONFLICT_GLOB = "*.conflict-[0-9]*Z*"
+"""What `is_conflict_key` is about, roughly, as SQLite's GLOB."""
+
+_CONFLICT = re.compile(r"\.conflict-\d{8}T\d{6}Z(?:-\d+)?(?:\.[^./]*)?\Z", re.ASCII)
+
 _LAST_SECOND = 253_402_300_799
 """The end of the year 9999, and of what `datetime` can tell."""
 
@@ -93,6 +98,11 @@ def conflict_key(key: str, changed_us: int, attempt: int = 0) -> str:
         folder, slash, _ = folder.rpartition("/")
     room = min(MAX_PART_BYTES, MAX_KEY_BYTES - len((folder + slash).encode())) - taken
     return folder + slash + stem.encode()[:room].decode(errors="ignore") + suffix
+
+
+def is_conflict_key(key: str) -> bool:
+    """Whether `key` has the form of what `conflict_key` returns."""
+    return _CONFLICT.search(key) is not None
 
 
 def parent_chain(key: str) -> list[str]:

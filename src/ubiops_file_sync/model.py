@@ -409,6 +409,8 @@ class Report:
     """What a person may want to know, and need do nothing about."""
     is_stopped: bool = False
     """The pass was asked to end before its end; the next one goes on."""
+    in_step: int | None = None
+    """Keys that are in step at the end of the pass; None: a dry run, or it broke off."""
 
     @property
     def exit_code(self) -> int:

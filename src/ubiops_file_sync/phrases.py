@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND = -62_135_596_800
@@ -15,6 +15,11 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def size_words(size: int) -> str:
     """A size to the byte, since one byte is a difference."""
     return "1 byte" if size == 1 else f"{size:,} bytes"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of a thing: `1 file`, `1,200 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def moment_ns(time_ns: int) -> str:
@@ -30,6 +35,15 @@ def moment_ns(time_ns: int) -> str:
 def moment_us(time_us: int) -> str:
     """A time in UTC, from microseconds since the epoch."""
     return moment_ns(time_us * 1000)
+
+
+def moment_here(time_us: int, zone: tzinfo | None = None) -> str:
+    """A time to the second in the machine's own time zone, or in `zone`."""
+    second = time_us // 1_000_000
+    # A day from the ends, since zones shift it.
+    if not _FIRST_SECOND + 86_400 <= second <= _LAST_SECOND - 86_400:
+        return moment_us(time_us)
+    return f"{(_EPOCH + timedelta(seconds=second)).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def span_us(span: int) -> str:

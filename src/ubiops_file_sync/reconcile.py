@@ -21,14 +21,16 @@ from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.bucket.traffic import Traffic
 from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.config import Profile
+from ubiops_file_sync.diary import HISTORY_DAYS, Diary, SoFar
 from ubiops_file_sync.errors import Interrupted, SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor, Parted
 from ubiops_file_sync.local import LocalTree, Retention
 from ubiops_file_sync.model import Report, Unfinished
 from ubiops_file_sync.narrow import narrow
 from ubiops_file_sync.pass_id import new_pass_id
+from ubiops_file_sync.past import PastPass, Stage, Trigger
 from ubiops_file_sync.perform import Performance
-from ubiops_file_sync.plan.guards import BUCKET_REPLACED, GUARDS, Halt
+from ubiops_file_sync.plan.guards import BUCKET_REPLACED, GUARDS
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.saved_plan import SavedPlan
@@ -55,12 +57,15 @@ class Reconciler:
         allow: Collection[str] = (),
         stop: Stop | None = None,
         traffic: Traffic | None = None,
+        trigger: Trigger = Trigger.LIBRARY,
+        history_days: int = HISTORY_DAYS,
     ) -> None:
         """Nothing is read or asked yet. `env`: where a token variable is looked up.
 
         `allow` names the guards (`ALLOWABLE`) that may not halt the next pass. `stop` ends a pass
         before its end: while both sides are compared that raises `Stopped`, later the report tells.
-        `traffic` is told of the transfers under way.
+        `traffic` is told of the transfers under way. `trigger` is who asks for passes, and
+        `history_days` for how many days they are remembered.
         """
         self._profile = profile
         self._state_dir = state_dir
@@ -68,6 +73,8 @@ class Reconciler:
         self._progress = progress or Progress()
         self._retries = retries
         self._now_ns = now_ns
+        self._trigger = trigger
+        self._history_days = history_days
         self._allow = frozenset(allow)
         self._stop = stop or Stop()
         self._traffic = traffic
@@ -96,7 +103,8 @@ class Reconciler:
             plan = stack.enter_context(comparison.plan())
             halt = comparison.find_halt(plan, self._profile, self._allow)
             self._progress.ended()
-            yield plan, self._report(pass_id, began, bucket, plan, halt=halt)
+            so_far = SoFar(self._profile.name, pass_id, bucket, began, plan)
+            yield plan, so_far.report(dry_run=True, halt=halt)
 
     def run(self) -> Report:
         """One pass. Raises `SyncError`; what was done until then is recorded."""
@@ -111,9 +119,11 @@ class Reconciler:
         return self._pass(saved)
 
     def _pass(self, saved: SavedPlan | None) -> Report:
-        began = time.monotonic()
-        pass_id = new_pass_id(self._now_ns())
+        began, now_ns = time.monotonic(), self._now_ns()
+        pass_id = new_pass_id(now_ns)
         profile = self._profile
+        trigger = self._trigger if saved is None else Trigger.APPLY
+        begun = PastPass(pass_id, now_ns // 1000, trigger, os.getpid(), Stage.UNDER_WAY)
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
             stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
@@ -126,14 +136,28 @@ class Reconciler:
                     other_places=OTHER_PLACES in self._allow,
                 )
             )
+            so_far = SoFar(profile.name, pass_id, bucket, began)
+            diary = Diary(store, begun, self._now_ns, self._history_days)
+            diary.begin()
+            try:
+                self._go_through(so_far, store, saved)
+            except BaseException as error:
+                diary.break_off(so_far, error)
+                raise
+            return diary.end(so_far)
+
+    def _go_through(self, so_far: SoFar, store: BaselineStore, saved: SavedPlan | None) -> None:
+        """A pass from its look at both sides to its last act, with the profile held."""
+        profile, bucket, pass_id = self._profile, so_far.bucket, so_far.pass_id
+        with ExitStack() as stack:
             tree = places.open_root(stack, profile, pass_id, store)
-            plan = stack.enter_context(self._stoppable_plan(tree, store, bucket, saved))
+            plan = stack.enter_context(self._stoppable_plan(so_far, tree, store, saved))
             if tree is None:
                 # Only now that UbiOps has answered: a wrong token leaves no folder behind.
                 tree = places.make_root(stack, profile, pass_id)
             unfinished = still_wanted(store, plan)
             tree.sweep(half_fetched(unfinished))
-            recorder = Recorder(store, tree)
+            recorder = so_far.recorder = Recorder(store, tree)
             recorder.notes.extend(plan.notes)
             performance = Performance(
                 plan,
@@ -149,19 +173,19 @@ class Reconciler:
             performance.confirm(bucket)
             if not self._stop.is_asked:
                 self._tidy_trash(tree, pass_id, recorder)
-            return self._report(pass_id, began, bucket, plan, recorder)
+            so_far.is_stopped = self._stop.is_asked
 
     def _stoppable_plan(
         self,
+        so_far: SoFar,
         tree: LocalTree | None,
         store: BaselineStore,
-        bucket: Bucket,
         saved: SavedPlan | None,
     ) -> Plan:
         """As `_safe_plan`. Raises `Stopped` as soon as that is asked for: nothing is lost yet."""
         try:
-            with self._stop.breaks_when_asked(bucket.stop):
-                plan = self._safe_plan(tree, store, bucket, saved)
+            with self._stop.breaks_when_asked(so_far.bucket.stop):
+                plan = self._safe_plan(so_far, tree, store, saved)
         except Interrupted:
             self._stop.require_going_on(self._profile.name)
             raise
@@ -172,9 +196,9 @@ class Reconciler:
 
     def _safe_plan(
         self,
+        so_far: SoFar,
         tree: LocalTree | None,
         store: BaselineStore,
-        bucket: Bucket,
         saved: SavedPlan | None,
     ) -> Plan:
         """A complete plan, or what of it was saved, that no guard objects to.
@@ -190,16 +214,16 @@ class Reconciler:
                 until_complete.pop_all()
             return plan
 
-        comparison = self._comparison(tree, store, bucket)
-        plan = planned(comparison)
+        comparison = self._comparison(tree, store, so_far.bucket)
+        so_far.plan = plan = planned(comparison)
         if BUCKET_REPLACED in self._allow and comparison.bucket_is_new():
             # What was in step with the old bucket says nothing of this one, and no guard is to
             # judge by it.
             plan.close()
             store.begin_anew(places.identity(self._profile))
             comparison.remember_bucket()
-            comparison = self._comparison(tree, store, bucket)
-            plan = planned(comparison)
+            comparison = self._comparison(tree, store, so_far.bucket)
+            so_far.plan = plan = planned(comparison)
         halt = comparison.find_halt(plan, self._profile, self._allow)
         if halt is not None:
             plan.close()
@@ -260,30 +284,3 @@ class Reconciler:
     @property
     def _state_path(self) -> Path:
         return places.state_path(self._state_dir, self._profile)
-
-    def _report(
-        self,
-        pass_id: str,
-        began: float,
-        bucket: Bucket,
-        plan: Plan,
-        recorder: Recorder | None = None,
-        halt: Halt | None = None,
-    ) -> Report:
-        return Report(
-            profile=self._profile.name,
-            pass_id=pass_id,
-            dry_run=recorder is None,
-            seconds=time.monotonic() - began,
-            planned=plan.summary,
-            done=dict(recorder.done) if recorder else {},
-            bytes_up=recorder.bytes_up if recorder else 0,
-            bytes_down=recorder.bytes_down if recorder else 0,
-            api_calls=bucket.calls.by_endpoint(),
-            problems=tuple(recorder.problems if recorder else plan.problems),
-            problem_count=recorder.problem_count if recorder else plan.problem_count,
-            extra_keys=tuple(recorder.extra_keys) if recorder else (),
-            notes=tuple(recorder.notes if recorder else plan.notes),
-            halt=halt.message if halt else None,
-            is_stopped=recorder is not None and self._stop.is_asked,
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -95,7 +95,7 @@ def forecast(summary: PlanSummary) -> str:
 def report_lines(report: Report) -> Iterator[str]:
     """Totals of a finished pass, and everything that a person should look at."""
     calls = sum(report.api_calls.values())
-    counts = _counted(report.done, _DONE)
+    counts = done_words(report.done)
     yield (
         f"{report.profile}: {counts or 'nothing to do'}"
         f" (compared {report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} "
@@ -149,6 +149,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "local_files": planned.local_files,
         "remote_files": planned.remote_files,
+        "in_step": report.in_step,
         "planned": dict(planned.actions),
         "planned_api_calls": planned.api_calls,
         "planned_minutes": planned.minutes,
@@ -168,7 +169,12 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _counted(counts: dict[Verb, int], words: dict[Verb, str]) -> str:
+def done_words(done: Mapping[Verb, int]) -> str:
+    """What was done, by verb; empty: nothing."""
+    return _counted(done, _DONE)
+
+
+def _counted(counts: Mapping[Verb, int], words: dict[Verb, str]) -> str:
     return ", ".join(f"{counts[verb]:,} {word}" for verb, word in words.items() if counts.get(verb))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.world import QUICK, World, assert_in_step, snapshot
+from engine.world import QUICK, World, assert_in_step, standing
 from ubiops_file_sync.emulator import BucketServer
 from ubiops_file_sync.errors import SafetyHalt, UsageError
 from ubiops_file_sync.model import Reason, Report
@@ -28,7 +28,7 @@ def allowing(world: World, *guards: str) -> Report:
 
 def assert_halts(world: World, guard: str, *words: str) -> None:
     """Exit code 4, a message that names the command to go on, and nothing changed anywhere."""
-    before = snapshot(world.root, world.state_dir), world.server.objects()
+    before = standing(world), world.server.objects()
     with pytest.raises(SafetyHalt) as caught:
         world.run()
     message = str(caught.value)
@@ -37,9 +37,7 @@ def assert_halts(world: World, guard: str, *words: str) -> None:
     assert f"ubiops-file-sync reconcile p --allow {guard}" in message
     for word in words:
         assert word in message
-    lock = str(world.state_dir / "p.lock")
-    after = snapshot(world.root, world.state_dir), world.server.objects()
-    assert ({**after[0], lock: None}, after[1]) == ({**before[0], lock: None}, before[1])
+    assert (standing(world), world.server.objects()) == before
     with world.reconciler.plan() as (_, report):
         # All but figures that move by themselves, such as the free disk.
         assert report.halt is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,21 @@ def assert_in_step(world: World) -> None:
     """Both sides hold the same bytes, and a further pass has nothing to do."""
     assert world.local() == world.remote()
     assert_idle(world)
+
+
+def standing(world: World) -> tuple[dict[str, tuple[int, int, bytes]], dict[str, list[Any]]]:
+    """All that a pass may not change that comes to nothing: the root, and the state.
+
+    But for the history, in which every pass leaves a row.
+    """
+    with closing(sqlite3.connect(world.state_dir / "p.sqlite")) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema ORDER BY name")]
+        state = {
+            name: db.execute(f"SELECT * FROM {name}").fetchall()
+            for name in tables
+            if name not in {"pass", "pass_began", "trouble"}
+        }
+    return snapshot(world.root), state
 
 
 def snapshot(*folders: Path) -> dict[str, tuple[int, int, bytes]]:

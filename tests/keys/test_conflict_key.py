@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
@@ -111,3 +112,27 @@ def test_a_loser_of_a_loser_has_a_name_too(key: str, changed_us: int) -> None:
     for _ in range(12):
         name = keys.conflict_key(name, changed_us)
         assert keys.refusal(name) is None
+
+
+@unhurried
+@given(any_keys, times_us, st.integers(0, 99))
+def test_the_name_is_known_for_what_it_is(key: str, changed_us: int, attempt: int) -> None:
+    name = keys.conflict_key(key, changed_us, attempt)
+    assert keys.is_conflict_key(name)
+    db = sqlite3.connect(":memory:")
+    assert db.execute("SELECT ? GLOB ?", (name, keys.CONFLICT_GLOB)).fetchone() == (1,)
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a.csv",
+        "a.conflict-2026.csv",
+        "a.conflict-20260301T090507Z/b.csv",
+        "a.conflict-20260301T090507Z.tar.gz",
+        "conflict-20260301T090507Z.csv",
+    ],
+)
+def test_other_names_are_not_taken_for_one(key: str) -> None:
+    assert not keys.is_conflict_key(key)

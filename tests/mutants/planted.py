@@ -22,6 +22,9 @@ FAULTS = "tests/engine/test_faults.py"
 PASS = "tests/engine/test_pass.py"
 HALTS = "tests/engine/test_guards.py"
 FIRST = "tests/engine/test_first_pass.py"
+HISTORY = "tests/engine/test_history.py"
+ROWS = "tests/store/test_history.py"
+LOCK = "tests/store/test_lock.py"
 
 STILL_OLD = f"{FAULTS}::test_a_download_that_always_fails_leaves_the_old_version_and_stops_no_other"
 GONE_HERE = (
@@ -602,4 +605,63 @@ ACTING = [
     ),
 ]
 
-MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING]
+REMEMBERING = [
+    Mutant(
+        "the last pass is forgotten with the old ones",
+        "For how long nothing has run is what somebody will want to know.",
+        "store/history.py",
+        "AND number IS NOT (SELECT max(number) FROM pass)\n",
+        "",
+        (f"{ROWS}::test_the_last_pass_stays_however_old",),
+    ),
+    Mutant(
+        "a pass that was killed is under way while anything has the profile",
+        "The row of a dead process must not borrow the lock of a living one.",
+        "status/read.py",
+        "if holder is not None and holder.process == newest.process:",
+        "if holder is not None:",
+        (f"{HISTORY}::test_a_killed_pass_is_not_under_way_because_something_else_has_the_profile",),
+    ),
+    Mutant(
+        "a pass that ends while it is asked about was killed",
+        "Two looks at two things are not one look: the second may be of another moment.",
+        "status/read.py",
+        "or newest == before:",
+        "or find_holder(state_dir, name) is None:",
+        (f"{HISTORY}::test_a_pass_that_ends_while_it_is_asked_about_was_not_killed",),
+    ),
+    Mutant(
+        "the words of a bug are remembered",
+        "I9: an exception that is not ours may carry a signed URL.",
+        "diary.py",
+        'f"a bug in ubiops-file-sync ({type(error).__name__})"',
+        "str(error)",
+        (f"{HISTORY}::test_of_a_bug_only_its_kind_is_remembered",),
+    ),
+    Mutant(
+        "a history that cannot be written fails the pass",
+        "A pass is worth more than the memory of it.",
+        "diary.py",
+        "except ConfigError as error:",
+        "except KeyError as error:",
+        (f"{HISTORY}::test_a_pass_that_cannot_be_remembered_is_done_all_the_same",),
+    ),
+    Mutant(
+        "whoever asks for the holder takes the lock for an instant",
+        "A status must never make a pass fail.",
+        "store/lock.py",
+        "        told = fcntl.fcntl(fd, fcntl.F_OFD_GETLK",
+        "        fcntl.flock(fd, fcntl.LOCK_SH)\n        told = fcntl.fcntl(fd, fcntl.F_OFD_GETLK",
+        (f"{LOCK}::test_whoever_asks_without_end_never_keeps_a_pass_from_its_lock",),
+    ),
+    Mutant(
+        "the text in the lock file is believed",
+        "A lock that cannot go stale: the text outlives its writer.",
+        "store/lock.py",
+        "if struct.unpack(_FLOCK, told)[0] == fcntl.F_UNLCK:",
+        "if not told:",
+        (f"{LOCK}::test_a_holder_in_another_process_is_told_until_it_is_killed",),
+    ),
+]
+
+MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING, *REMEMBERING]

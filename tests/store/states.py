@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import ubiops_file_sync
 from ubiops_file_sync.model import BaselineEntry, Intent
 from ubiops_file_sync.store import BaselineStore, Identity
 
@@ -45,6 +47,8 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int, int]]:
     }
 
 
+_TESTS = Path(__file__).parent.parent
+_SAME_PACKAGE = str(Path(ubiops_file_sync.__file__).parents[1])
 _PREAMBLE = """
 import os, signal, sys
 from pathlib import Path
@@ -61,7 +65,7 @@ def child(folder: Path, code: str, env: dict[str, str] | None = None) -> subproc
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent), **(env or {})},
+        env={"PYTHONPATH": os.pathsep.join([str(_TESTS), _SAME_PACKAGE]), **(env or {})},
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from store.states import child, lines_of
 from ubiops_file_sync.errors import ConfigError, ProfileLocked
-from ubiops_file_sync.store import profile_lock
+from ubiops_file_sync.store import find_holder, profile_lock
 
 HOLD = """
 with profile_lock(folder, "models"):
@@ -107,3 +107,59 @@ def test_a_full_disk_does_not_keep_the_lock_from_holding(
     monkeypatch.setattr(os, "pwrite", full)
     with profile_lock(tmp_path, "models"), pytest.raises(ProfileLocked, match="another process"):
         profile_lock(tmp_path, "models").__enter__()
+
+
+# -- who holds it ----------------------------------------------------------------------------------
+
+
+def test_nobody_holds_a_profile_that_has_no_lock_yet(tmp_path: Path) -> None:
+    assert find_holder(tmp_path, "models") is None
+    assert find_holder(tmp_path / "no such folder", "models") is None
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_holder_is_told_without_taking_its_lock(tmp_path: Path) -> None:
+    with profile_lock(tmp_path, "models"):
+        for _ in range(2):
+            holder = find_holder(tmp_path, "models")
+            assert holder is not None
+            assert holder.process == os.getpid()
+            assert holder.words.startswith(f"process {os.getpid()} since ")
+        with pytest.raises(ProfileLocked):
+            profile_lock(tmp_path, "models").__enter__()
+    assert find_holder(tmp_path, "models") is None, "what is left in the file is of the past"
+
+
+def test_a_holder_in_another_process_is_told_until_it_is_killed(tmp_path: Path) -> None:
+    process = child(tmp_path, HOLD)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    holder = find_holder(tmp_path, "models")
+    assert holder is not None
+    assert holder.process == process.pid
+    process.send_signal(signal.SIGKILL)
+    lines_of(process)
+    assert find_holder(tmp_path, "models") is None
+
+
+ASK = """
+print("asking", flush=True)
+asked = 0
+while asked >= 0:
+    find_holder(folder, "models")
+    asked += 1
+"""
+
+
+def test_whoever_asks_without_end_never_keeps_a_pass_from_its_lock(tmp_path: Path) -> None:
+    askers = [child(tmp_path, ASK) for _ in range(2)]
+    for asker in askers:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == "asking\n"
+    for _ in range(5000):
+        with profile_lock(tmp_path, "models"):
+            pass
+    for asker in askers:
+        assert asker.poll() is None
+        asker.kill()
+        lines_of(asker)

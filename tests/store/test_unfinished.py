@@ -61,7 +61,10 @@ def test_what_a_transfer_came_to_takes_the_place_of_its_parts(path: Path) -> Non
 def test_a_state_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
     made(path, *entries(3))
     with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE transfer; DROP TABLE part; PRAGMA user_version = 1")
+        db.executescript(
+            "DROP TABLE transfer; DROP TABLE part; DROP TABLE pass; DROP TABLE trouble;"
+            "PRAGMA user_version = 1"
+        )
     before = path.read_bytes()
     with BaselineStore.open_read_only(path, IDENTITY) as store:
         assert (store.fetched_bytes(), recorded(store)) == (0, entries(3))

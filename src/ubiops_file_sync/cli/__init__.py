@@ -16,10 +16,12 @@ import click
 from ubiops_file_sync import __version__
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
+from ubiops_file_sync.cli.history import history
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
 from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
+from ubiops_file_sync.cli.status import status
 from ubiops_file_sync.cli.trash import trash
 from ubiops_file_sync.cli.undo import undo
 from ubiops_file_sync.cli.verify import verify
@@ -34,6 +36,8 @@ Examples:
   ubiops-file-sync explain model.bin         why a pass does so with one file
   ubiops-file-sync reconcile                 one pass over every profile
   ubiops-file-sync reconcile models --json   one pass over one, for a program to read
+  ubiops-file-sync status                    how each profile is doing
+  ubiops-file-sync history                   the passes of late, and what came of them
   ubiops-file-sync trash list                what passes replaced or deleted
   ubiops-file-sync restore reports/a.csv     put the newest version of a file back
 
@@ -57,8 +61,9 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-_COMMANDS = (reconcile, plan, apply, explain, verify, trash, restore, undo, doctor)
-for _command in (*_COMMANDS, serve_bucket, demo):
+_PASSES = (reconcile, plan, apply, status, history)
+_FILES = (explain, verify, trash, restore, undo)
+for _command in (*_PASSES, *_FILES, doctor, serve_bucket, demo):
     cli.add_command(_command)
 
 

@@ -160,13 +160,19 @@ class _Turn:
     def __init__(
         self, profile: Profile, state_dir: Path, allow: tuple[str, ...], *, as_json: bool
     ) -> None:
+        from ubiops_file_sync.past import Trigger
         from ubiops_file_sync.reconcile import Reconciler
         from ubiops_file_sync.terminal import progress_for
 
         self._profile = profile
         self._as_json = as_json
         self._reconciler = Reconciler(
-            profile, state_dir, env=os.environ, progress=progress_for(sys.stderr), allow=allow
+            profile,
+            state_dir,
+            env=os.environ,
+            progress=progress_for(sys.stderr),
+            allow=allow,
+            trigger=Trigger.COMMAND,
         )
 
     def reconciled(self) -> dict[str, Any]:

@@ -424,4 +424,3 @@ class Daemon:
         stack.callback(control.close)
         self._selector.register(control, selectors.EVENT_READ)
         return control
-

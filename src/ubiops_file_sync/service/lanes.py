@@ -126,7 +126,10 @@ class Lanes:
             del self.by_name[lane.profile.name]
 
     def set_up(
-        self, wanted: Iterable[tuple[Profile, Timing]], now: Clocks, paused: Mapping[str, str | None]
+        self,
+        wanted: Iterable[tuple[Profile, Timing]],
+        now: Clocks,
+        paused: Mapping[str, str | None],
     ) -> list[str]:
         """Have exactly these profiles; what changed, a line each.
 

@@ -108,4 +108,3 @@ class PassRun:
                     env=self.env,
                     without=(self.profile.token_env or "",),
                 )
-

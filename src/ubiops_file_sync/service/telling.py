@@ -22,7 +22,9 @@ def status_words(lanes: Iterable[Lane], settings: Settings, config_error: str | 
     failing = [lane.profile.name for lane in lanes if lane.failures]
     if failing:
         words.append(f"FAILING: {', '.join(failing)}")
-    troubled = [lane.profile.name for lane in lanes if lane.last_exit_code == 1 and not lane.failures]
+    troubled = [
+        lane.profile.name for lane in lanes if lane.last_exit_code == 1 and not lane.failures
+    ]
     if troubled:
         words.append(f"some files failed: {', '.join(troubled)}")
     paused = [lane.profile.name for lane in lanes if lane.is_paused and not lane.is_retired]

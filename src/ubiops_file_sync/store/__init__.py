@@ -1,15 +1,27 @@
 """What is remembered: the baseline between passes, the plan within one. SQLite."""
 
-from ubiops_file_sync.store.baseline import OTHER_PLACES, BaselineStore, Identity
-from ubiops_file_sync.store.lock import profile_lock
+from ubiops_file_sync.store.baseline import (
+    BUCKET_TTL,
+    NO_TTL,
+    OTHER_PLACES,
+    BaselineStore,
+    Identity,
+)
+from ubiops_file_sync.store.history import PassHistory
+from ubiops_file_sync.store.lock import Holder, find_holder, profile_lock
 from ubiops_file_sync.store.scratch import FolderSet, ListingSort, Spool
 
 __all__ = [
+    "BUCKET_TTL",
+    "NO_TTL",
     "OTHER_PLACES",
     "BaselineStore",
     "FolderSet",
+    "Holder",
     "Identity",
     "ListingSort",
+    "PassHistory",
     "Spool",
+    "find_holder",
     "profile_lock",
 ]

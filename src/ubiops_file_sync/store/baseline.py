@@ -19,12 +19,16 @@ from typing import Self
 
 from ubiops_file_sync.errors import ConfigError, SafetyHalt
 from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent, Part, Unfinished
-from ubiops_file_sync.store import unfinished
+from ubiops_file_sync.store import history, unfinished
+from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.unfinished import UnfinishedTransfers
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 OTHER_PLACES = "other-places"
 """The name that lets a pass begin anew where the recorded state speaks of other places."""
+BUCKET_TTL = "bucket_ttl_us"
+"""The name of the fact (`note`) for how long objects stay: microseconds, or `NO_TTL`."""
+NO_TTL = "none"
 _PAGE_ROWS = 5000
 
 _SCHEMA = """
@@ -45,7 +49,8 @@ CREATE TABLE intent (
 """
 
 _HAS_TRANSFERS = 2
-_CHANGES = {_HAS_TRANSFERS: unfinished.SCHEMA}
+_HAS_HISTORY = 3
+_CHANGES = {_HAS_TRANSFERS: unfinished.SCHEMA, _HAS_HISTORY: history.SCHEMA}
 """What was added to the schema since the first version, by the version that brought it."""
 
 _NEXT_ROWS = """
@@ -115,6 +120,26 @@ class BaselineStore:
         return cls._checked(db, path, identity, read_only=True)
 
     @classmethod
+    def look(cls, path: Path) -> Self | None:
+        """The store at `path`, whatever places it speaks of, for those who only tell of it.
+
+        Nothing is written, and a pass may be under way. None: there is none. Raises `ConfigError`
+        if it cannot be used.
+        """
+        try:
+            if not path.exists():
+                return None
+        except OSError as error:
+            raise _unusable(path, error) from error
+        store = cls(_connect(path, read_only=True), path, read_only=True)
+        try:
+            store._recorded_places()
+        except BaseException:
+            store.__exit__()
+            raise
+        return store
+
+    @classmethod
     def _checked(
         cls, db: sqlite3.Connection, path: Path, identity: Identity, *, read_only: bool
     ) -> Self:
@@ -153,6 +178,10 @@ class BaselineStore:
                 self._db.execute("BEGIN IMMEDIATE")
                 _extend(self._db, self._version)
             self._version = SCHEMA_VERSION
+
+    def is_of_other_places(self, identity: Identity) -> bool:
+        """Whether a pass between the places of `identity` would halt, since others were in step."""
+        return bool(self._moved(identity)) and next(self.rows(), None) is not None
 
     def _moved(self, identity: Identity) -> dict[str, tuple[str | None, str]]:
         """Names of the places that are others now, each with the old and the new one."""
@@ -287,7 +316,7 @@ class BaselineStore:
 
         A store that is open for a dry run remembers nothing.
         """
-        if self._read_only:
+        if self._read_only or self.noted(name) == value:
             return
         with self._usable(), self._db:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
@@ -296,6 +325,38 @@ class BaselineStore:
         """A fact remembered by `note`; None: never."""
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+    @property
+    def history(self) -> PassHistory:
+        """The passes over the profile that are remembered."""
+        return PassHistory(self._db, self._usable, is_there=self._version >= _HAS_HISTORY)
+
+    def count_in_step(self) -> int:
+        """How many keys are in step, as far as is recorded. Reads the whole baseline."""
+        with self._usable():
+            return int(self._db.execute("SELECT count(*) FROM baseline").fetchone()[0])
+
+    def oldest_objects(self, before_us: int) -> tuple[int | None, int]:
+        """When the oldest object in step was stored, and how many were before `before_us`.
+
+        None: nothing is in step. Reads the whole baseline.
+        """
+        query = "SELECT min(created_us), coalesce(sum(created_us < ?), 0) FROM baseline"
+        with self._usable():
+            oldest_us, count = self._db.execute(query, (before_us,)).fetchone()
+        return oldest_us, count
+
+    def keys_like(self, pattern: str) -> Iterator[str]:
+        """Keys in step that match a pattern of SQLite's GLOB, sorted. Reads the whole baseline."""
+        after = ""
+        query = "SELECT key FROM baseline WHERE key > ? AND key GLOB ? ORDER BY key LIMIT ?"
+        while True:
+            with self._usable():
+                block = self._db.execute(query, (after, pattern, _PAGE_ROWS)).fetchall()
+            yield from (key for (key,) in block)
+            if len(block) < _PAGE_ROWS:
+                return
+            after = block[-1][0]
 
     def note_transfer(self, news: Unfinished | Part) -> None:
         """Write down that a transfer in parts begins, or that one more part has arrived."""

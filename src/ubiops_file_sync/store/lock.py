@@ -4,12 +4,54 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ubiops_file_sync.errors import ConfigError, ProfileLocked
+
+_FLOCK = "hhqqi0q"
+"""`struct flock`: type, whence, start, length (0: all of the file), process (of no use here)."""
+_PROCESS = re.compile(r"process (\d+)\b", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a profile."""
+
+    words: str
+    """As people read it, such as `process 123 since 2026-11-23 04:20:15 UTC`."""
+    process: int | None
+    """Its number; None: not told."""
+
+
+def find_holder(state_dir: Path, profile: str) -> Holder | None:
+    """Who holds the profile; None: nobody, or it cannot be told. Nothing is held or written.
+
+    To ask flock is to take the lock for an instant, in which a pass that begins would find it
+    taken. So whoever holds it holds another kind besides, which can be asked about: a lock of the
+    open file (`F_OFD_GETLK`; it is there wherever SQLite's locks are). Unlike that of a process
+    it does not end when another thread opens and closes the file, and one's own shows too.
+    """
+    try:
+        fd = os.open(state_dir / f"{profile}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        told = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))
+        if struct.unpack(_FLOCK, told)[0] == fcntl.F_UNLCK:
+            return None
+        words = _words(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    process = _PROCESS.match(words)
+    return Holder(words, None if process is None else int(process[1]))
 
 
 @contextmanager
@@ -32,15 +74,26 @@ def profile_lock(state_dir: Path, profile: str) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
             raise ProfileLocked(
-                f"profile {profile!r} is being reconciled already, by {holder or 'another process'}"
-                "; wait for it to end, or stop it, and run this again"
+                f"profile {profile!r} is being reconciled already, by {_words(fd)}; wait for "
+                "it to end, or stop it, and run this again"
             ) from None
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         with suppress(OSError):  # A full disk; the lock itself needs no room.
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()} since {since}\n".encode(), 0)
+        with suppress(
+            OSError
+        ):  # Then nobody can tell that it is held, and it is held all the same.
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
         yield
     finally:
         os.close(fd)
+
+
+def _words(fd: int) -> str:
+    return os.pread(fd, 200, 0).decode(errors="replace").strip() or "another process"
+
+
+def _flock(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
