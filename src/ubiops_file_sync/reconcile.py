@@ -88,7 +88,7 @@ class Reconciler:
             plan = stack.enter_context(comparison.plan())
             halt = comparison.find_halt(plan, self._profile, self._allow)
             self._progress.ended()
-            yield plan, self._report(pass_id, began, bucket, plan, halt=halt)
+            yield plan, self._report(pass_id, began, bucket, store, plan, halt=halt)
 
     def run(self) -> Report:
         """One pass. Raises `SyncError`; what was done until then is recorded."""
@@ -109,6 +109,7 @@ class Reconciler:
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
             stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
+            self._progress.began(profile.name, pass_id)
             bucket = stack.enter_context(self._bucket())
             store = stack.enter_context(
                 BaselineStore.open(
@@ -138,7 +139,7 @@ class Reconciler:
             performance.act()
             performance.confirm(bucket)
             self._tidy_trash(tree, pass_id, recorder)
-            return self._report(pass_id, began, bucket, plan, recorder)
+            return self._report(pass_id, began, bucket, store, plan, recorder)
 
     def _safe_plan(
         self,
@@ -233,6 +234,7 @@ class Reconciler:
         pass_id: str,
         began: float,
         bucket: Bucket,
+        store: BaselineStore,
         plan: Plan,
         recorder: Recorder | None = None,
         halt: Halt | None = None,
@@ -247,9 +249,12 @@ class Reconciler:
             bytes_up=recorder.bytes_up if recorder else 0,
             bytes_down=recorder.bytes_down if recorder else 0,
             api_calls=bucket.calls.by_endpoint(),
+            api_answers=bucket.calls.by_answer(),
             problems=tuple(recorder.problems if recorder else plan.problems),
             problem_count=recorder.problem_count if recorder else plan.problem_count,
             extra_keys=tuple(recorder.extra_keys) if recorder else (),
             notes=tuple(recorder.notes if recorder else plan.notes),
+            in_step=store.count(),
+            quota_left=bucket.quota_left,
             halt=halt.message if halt else None,
         )

@@ -12,7 +12,7 @@ from ubiops_file_sync.model import Action, Loser, PlanSummary, Report, Verb
 
 JSON_VERSION = 1
 
-_DONE = {
+DONE = {
     Verb.UPLOAD: "uploaded",
     Verb.DOWNLOAD: "downloaded",
     Verb.ADOPT: "found equal",
@@ -20,6 +20,7 @@ _DONE = {
     Verb.DELETE_LOCAL: "deleted here",
     Verb.DELETE_REMOTE: "deleted in the bucket",
 }
+"""What was done, in words."""
 _TO_DO = {
     Verb.UPLOAD: "to upload",
     Verb.DOWNLOAD: "to download",
@@ -95,7 +96,7 @@ def forecast(summary: PlanSummary) -> str:
 def report_lines(report: Report) -> Iterator[str]:
     """Totals of a finished pass, and everything that a person should look at."""
     calls = sum(report.api_calls.values())
-    counts = _counted(report.done, _DONE)
+    counts = _counted(report.done, DONE)
     yield (
         f"{report.profile}: {counts or 'nothing to do'}"
         f" (compared {report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} "
@@ -111,6 +112,18 @@ def report_lines(report: Report) -> Iterator[str]:
     for note in report.notes:
         yield f"  note: {note}"
     yield from problem_lines(report)
+
+
+def summary_line(report: Report) -> str:
+    """A finished pass in one line, for a log."""
+    calls, problems = sum(report.api_calls.values()), report.problem_count
+    counts = _counted(report.done, DONE)
+    trouble = f"; {problems:,} {_noun(problems, 'problem')}, tried again" if problems else ""
+    return (
+        f"{report.profile}: {counts or 'nothing to do'}; {decimal(report.bytes_up)} up, "
+        f"{decimal(report.bytes_down)} down, {calls:,} API {_noun(calls, 'call')}, "
+        f"{report.seconds:.1f} s{trouble}"
+    )
 
 
 def problem_lines(report: Report) -> Iterator[str]:
@@ -157,6 +170,9 @@ def report_json(report: Report) -> dict[str, Any]:
         "bytes_up": report.bytes_up,
         "bytes_down": report.bytes_down,
         "api_calls": report.api_calls,
+        "api_answers": report.api_answers,
+        "quota_left": report.quota_left,
+        "in_step": report.in_step,
         "problems": [asdict(problem) for problem in report.problems],
         "problem_count": report.problem_count,
         "extra_keys": list(report.extra_keys),

@@ -39,6 +39,12 @@ class Quota:
             a_minute = max(1, math.floor(window.budget * 60 / window.length_s))
             return Pace(window.limit, window.share, a_minute)
 
+    @property
+    def left(self) -> int | None:
+        """Calls that the service still allows in this window; None while no answer has told."""
+        with self._lock:
+            return self._window.left(self._monotonic())
+
     def share_at_most(self, share: float) -> None:
         """Spend no more than this share of the limit."""
         with self._lock:

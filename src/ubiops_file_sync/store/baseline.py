@@ -221,6 +221,11 @@ class BaselineStore:
             None if intent is None else Intent(*intent),
         )
 
+    def count(self) -> int:
+        """How many keys are recorded as in step."""
+        with self._usable():
+            return int(self._db.execute("SELECT count(*) FROM baseline").fetchone()[0])
+
     def base(self, key: str) -> BaselineEntry | None:
         """What both sides said of `key` when they were last in step; None: they never were."""
         row = self.row(key)
