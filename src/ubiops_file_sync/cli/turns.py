@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def settings_of(config: Path | None) -> Settings:
-    """The settings, once their warnings were told. Raises `ConfigError`."""
+    """The settings, once their warnings were told and the log has a place. Raises `ConfigError`."""
     from ubiops_file_sync.config import load_settings
+    from ubiops_file_sync.logs import set_up
 
+    set_up()
     settings = load_settings(config)
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
