@@ -10,6 +10,8 @@ import pytest
 
 from engine.behaviours import BEHAVIOURS
 
+pytest_plugins = ["no_secrets"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--histories`: how many whole histories are played (100000 for a long campaign).

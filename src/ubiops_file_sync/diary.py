@@ -54,10 +54,12 @@ class SoFar:
             bytes_up=recorder.bytes_up if recorder else 0,
             bytes_down=recorder.bytes_down if recorder else 0,
             api_calls=self.bucket.calls.by_endpoint(),
+            api_answers=self.bucket.calls.by_answer(),
             problems=tuple(found.problems) if found else (),
             problem_count=found.problem_count if found else 0,
             extra_keys=tuple(recorder.extra_keys) if recorder else (),
             notes=tuple(found.notes) if found else (),
+            quota_left=self.bucket.quota_left,
             halt=halt.message if halt else None,
             is_stopped=self.is_stopped,
         )

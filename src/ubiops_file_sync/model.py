@@ -322,6 +322,8 @@ class Outcome:
     """Further keys that were written: the renamed loser of a conflict."""
     deferred: bool = False
     """The file is younger than `settle`: look again once it has come to rest."""
+    seconds: float = 0.0
+    """How long it took, from its first step to its last."""
 
 
 @dataclass(slots=True)
@@ -397,12 +399,17 @@ class Report:
     bytes_down: int
     api_calls: dict[str, int]
     """Calls made, by endpoint."""
+    api_answers: dict[str, dict[str, int]]
+    """The same calls, by endpoint and by the status of the answer; `none`: there was no answer."""
     problems: tuple[Problem, ...]
     """The first of them, by key."""
     problem_count: int
     """All of them."""
     extra_keys: tuple[str, ...]
     """Losers of conflicts that were kept under names of their own."""
+    quota_left: int | None = None
+    """API calls that the service still allowed in its window then, to everybody behind this
+    address; None: it tells of no limit."""
     halt: str | None = None
     """Why a real pass would stop before its first action; None: it would not."""
     notes: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from ubiops_file_sync.errors import ConfigError, SafetyHalt
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import Direction
 from ubiops_file_sync.plan import BadPattern, Filters
+from ubiops_file_sync.redact import keep_secret
 from ubiops_file_sync.store import BaselineStore, Identity
 
 
@@ -80,6 +81,7 @@ def open_bucket(
     from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 
     token = profile.read_token(env).get_secret_value()
+    keep_secret(token)
     place = Place(
         profile=profile.name,
         api_host=profile.api_host,

@@ -8,6 +8,9 @@ from ubiops_file_sync.model import Outcome, PlanSummary
 class Progress:
     """Told of a pass as it goes on, always from the thread that runs the pass."""
 
+    def began(self, profile: str, pass_id: str) -> None:
+        """A pass over a profile begins that may change things; nobody else has one under way."""
+
     def comparing(self, profile: str) -> None:
         """The two sides of a profile are being listed."""
 
@@ -28,3 +31,50 @@ class Progress:
 
     def ended(self) -> None:
         """The pass is over."""
+
+
+class AllOf(Progress):
+    """Tells several, in their order."""
+
+    def __init__(self, *those: Progress) -> None:
+        self._those = those
+
+    def began(self, profile: str, pass_id: str) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.began(profile, pass_id)
+
+    def comparing(self, profile: str) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.comparing(profile)
+
+    def compared(self, summary: PlanSummary) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.compared(summary)
+
+    def planned(self, summary: PlanSummary) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.planned(summary)
+
+    def did(self, outcome: Outcome) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.did(outcome)
+
+    def settling(self, files: int, seconds: float) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.settling(files, seconds)
+
+    def confirming(self, uploads: int) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.confirming(uploads)
+
+    def ended(self) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.ended()

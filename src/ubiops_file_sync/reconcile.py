@@ -127,6 +127,7 @@ class Reconciler:
         with ExitStack() as stack:
             stack.callback(self._progress.ended)
             stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
+            self._progress.began(profile.name, pass_id)
             bucket = stack.enter_context(self._bucket())
             stack.enter_context(self._stop.breaks_now(bucket.stop))
             store = stack.enter_context(

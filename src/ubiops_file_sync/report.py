@@ -12,7 +12,7 @@ from ubiops_file_sync.model import Action, Loser, PlanSummary, Report, Verb
 
 JSON_VERSION = 1
 
-_DONE = {
+DONE = {
     Verb.UPLOAD: "uploaded",
     Verb.DOWNLOAD: "downloaded",
     Verb.ADOPT: "found equal",
@@ -20,6 +20,7 @@ _DONE = {
     Verb.DELETE_LOCAL: "deleted here",
     Verb.DELETE_REMOTE: "deleted in the bucket",
 }
+"""What was done, in words."""
 _TO_DO = {
     Verb.UPLOAD: "to upload",
     Verb.DOWNLOAD: "to download",
@@ -115,6 +116,18 @@ def report_lines(report: Report) -> Iterator[str]:
     yield from problem_lines(report)
 
 
+def summary_line(report: Report) -> str:
+    """A finished pass in one line, for a log."""
+    calls, problems = sum(report.api_calls.values()), report.problem_count
+    counts = _counted(report.done, DONE)
+    trouble = f"; {problems:,} {_noun(problems, 'problem')}, tried again" if problems else ""
+    return (
+        f"{report.profile}: {counts or 'nothing to do'}; {decimal(report.bytes_up)} up, "
+        f"{decimal(report.bytes_down)} down, {calls:,} API {_noun(calls, 'call')}, "
+        f"{report.seconds:.1f} s{trouble}"
+    )
+
+
 def problem_lines(report: Report) -> Iterator[str]:
     """One line a problem."""
     for problem in report.problems:
@@ -149,7 +162,6 @@ def report_json(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "local_files": planned.local_files,
         "remote_files": planned.remote_files,
-        "in_step": report.in_step,
         "planned": dict(planned.actions),
         "planned_api_calls": planned.api_calls,
         "planned_minutes": planned.minutes,
@@ -160,6 +172,9 @@ def report_json(report: Report) -> dict[str, Any]:
         "bytes_up": report.bytes_up,
         "bytes_down": report.bytes_down,
         "api_calls": report.api_calls,
+        "api_answers": report.api_answers,
+        "quota_left": report.quota_left,
+        "in_step": report.in_step,
         "problems": [asdict(problem) for problem in report.problems],
         "problem_count": report.problem_count,
         "extra_keys": list(report.extra_keys),
@@ -171,7 +186,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def done_words(done: Mapping[Verb, int]) -> str:
     """What was done, by verb; empty: nothing."""
-    return _counted(done, _DONE)
+    return _counted(done, DONE)
 
 
 def _counted(counts: Mapping[Verb, int], words: dict[Verb, str]) -> str:

@@ -329,3 +329,16 @@ def test_a_reset_is_believed_up_to_five_minutes() -> None:
     assert reset_told_by({"x-ratelimit-reset": "0"}) == 0
     assert reset_told_by({"x-ratelimit-reset": "86400"}) == 300
     assert reset_told_by({}) is None
+
+
+def test_what_is_left_is_what_the_service_said_less_what_is_under_way() -> None:
+    window = Window(share=0.5)
+    assert window.left(0.0) is None
+    window.sent()
+    window.heard(Told(300, 250, 40), sent_at=0.0, now=0.1)
+    assert window.left(0.2) == 250
+    window.sent()
+    assert window.left(0.3) == 249
+    window.lost(0.4)
+    assert window.left(0.5) == 249, "it may have been counted"
+    assert window.left(41.0) == 300, "a new window"

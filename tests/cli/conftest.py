@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import ubiops_file_sync
+from no_secrets import watch
 from ubiops_file_sync.emulator import BucketServer
 
 COMMAND = [sys.executable, "-m", "ubiops_file_sync"]
@@ -34,8 +35,8 @@ class Shell:
         return self.cwd / "files"
 
     def __call__(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end."""
-        return subprocess.run(
+        """Run the command to its end; no token and no signature is in what it says (I9)."""
+        ended = subprocess.run(
             [*COMMAND, *words],
             cwd=self.cwd,
             env={
@@ -50,6 +51,8 @@ class Shell:
             check=False,
             **options,
         )
+        assert not watch.tells(f"{ended.stdout}{ended.stderr}")
+        return ended
 
     def json(self, *words: str) -> Any:
         """Run the command, and read what it printed."""

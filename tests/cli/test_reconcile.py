@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -211,3 +212,18 @@ def test_without_a_quota_only_the_calls_are_foretold(shell: Shell) -> None:
     (planned,) = shell.json("plan")["profiles"]
     assert (planned["planned_api_calls"], planned["planned_minutes"]) == (1, None)
     assert planned["quota"] is None
+
+
+def test_what_the_whole_pass_waits_for_is_said_meanwhile(shell: Shell) -> None:
+    """Else a command that tries again for minutes looks as if it hung."""
+    shell.profile()
+    shell.server.faults.add(Fault("list", "status", times=1, code=503))
+    done = shell("reconcile", "--json")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: models: list: UbiOps at http://127.0.0.1:")
+    assert "answered 503" in line
+    assert "; try 2 of 5 comes in " in line
+    (profile,) = json.loads(done.stdout)["profiles"]
+    assert profile["api_answers"] == {"list": {"200": 1, "503": 1}}
+    assert (profile["in_step"], profile["quota_left"]) == (0, None)

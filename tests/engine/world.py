@@ -16,6 +16,7 @@ from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.emulator import Behaviour, BucketServer
 from ubiops_file_sync.keys import CONTROL_DIR
+from ubiops_file_sync.logs import LogOutcomes
 from ubiops_file_sync.model import Action, Report, Verb
 from ubiops_file_sync.reconcile import Reconciler
 
@@ -71,7 +72,7 @@ class World:
 
     @property
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.profile, self.state_dir, retries=QUICK)
+        return Reconciler(self.profile, self.state_dir, retries=QUICK, progress=LogOutcomes())
 
     def run(self) -> Report:
         """One pass; where it cannot learn what it stored, also the next one, which can."""

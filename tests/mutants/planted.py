@@ -25,6 +25,12 @@ FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
 LOCK = "tests/store/test_lock.py"
+REDACTION = "tests/logs/test_redaction.py::test_no_handler_of_anybody_lets_a_secret_out"
+LINES = "tests/logs/test_lines.py"
+LOG_FILE = "tests/logs/test_file.py"
+STDERR = "tests/logs/test_stderr.py"
+HOOKS = "tests/hooks/test_hooks.py"
+METRICS = "tests/metrics/test_metrics.py"
 
 STILL_OLD = f"{FAULTS}::test_a_download_that_always_fails_leaves_the_old_version_and_stops_no_other"
 GONE_HERE = (
@@ -664,4 +670,71 @@ REMEMBERING = [
     ),
 ]
 
-MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING, *REMEMBERING]
+TELLING = [
+    Mutant(
+        "a traceback is logged as it is",
+        "I9: exceptions of clients quote the URLs that they asked.",
+        "logs/lines.py",
+        "record.exc_text = redacted(record.exc_text)",
+        "record.exc_text = str(record.exc_text)",
+        (f"{REDACTION}[TEXT]",),
+    ),
+    Mutant(
+        "what comes with a record is not looked at",
+        "I9: `extra=` may bring headers.",
+        "logs/lines.py",
+        "        return redacted(text)\n",
+        "        return text\n",
+        (f"{REDACTION}[JSON]",),
+    ),
+    Mutant(
+        "a key is logged as it is",
+        "A name with an end of line in it forges a record.",
+        "logs/lines.py",
+        "{whose}{printable(record.getMessage())}",
+        "{whose}{record.getMessage()}",
+        (f"{LINES}::test_no_name_of_a_file_makes_a_line_of_its_own[DatedLines]",),
+    ),
+    Mutant(
+        "the variable alone stands for the journal",
+        "Doubled or missing timestamps (maestral #105): it is inherited by whatever is started.",
+        "logs/root.py",
+        'return told == f"{seen.st_dev}:{seen.st_ino}"',
+        "return seen is not None",
+        (f"{STDERR}::test_whatever_else_a_service_writes_to_is_not_taken_for_the_journal",),
+    ),
+    Mutant(
+        "two names of one log mean two locks",
+        "Lines are lost where one process renames what another writes.",
+        "logs/rotating.py",
+        "path = os.path.realpath(file.path)",
+        "path = os.path.abspath(file.path)",
+        (f"{LOG_FILE}::test_processes_that_write_one_file_lose_and_tear_no_line[text]",),
+    ),
+    Mutant(
+        "a hook inherits copies of the token",
+        "I9: its environment is printed by the first one who debugs it.",
+        "hooks.py",
+        "if name not in hidden and not holds_secret(text)",
+        "if name not in hidden",
+        (f"{HOOKS}::test_no_token_is_in_its_environment",),
+    ),
+    Mutant(
+        "what a hook started outlives its timeout",
+        "A script that hangs leaves another process behind with every pass.",
+        "hooks.py",
+        "os.killpg(process.pid, signal.SIGKILL)",
+        "os.kill(process.pid, signal.SIGKILL)",
+        (f"{HOOKS}::test_one_that_takes_too_long_is_killed_with_all_that_it_started",),
+    ),
+    Mutant(
+        "the thread of the metrics looks whether to stop",
+        "A service that has nothing to do sleeps.",
+        "metrics.py",
+        "serve_forever(poll_interval=None)",
+        "serve_forever(poll_interval=0.5)",
+        (f"{METRICS}::test_it_sleeps_while_nobody_asks",),
+    ),
+]
+
+MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING, *REMEMBERING, *TELLING]

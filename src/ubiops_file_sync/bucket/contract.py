@@ -76,6 +76,7 @@ class CallCounter:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._answers: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
     def add(self, endpoint: str) -> None:
@@ -83,10 +84,23 @@ class CallCounter:
         with self._lock:
             self._counts[endpoint] += 1
 
+    def answered(self, endpoint: str, status: int | None) -> None:
+        """Count what came of one call; None: no answer."""
+        with self._lock:
+            self._answers[endpoint, "none" if status is None else str(status)] += 1
+
     def by_endpoint(self) -> dict[str, int]:
         """Calls so far, most first."""
         with self._lock:
             return dict(self._counts.most_common())
+
+    def by_answer(self) -> dict[str, dict[str, int]]:
+        """Calls that have ended so far, by endpoint and by the status of the answer, or `none`."""
+        with self._lock:
+            found: dict[str, dict[str, int]] = {}
+            for (endpoint, status), count in sorted(self._answers.items()):
+                found.setdefault(endpoint, {})[status] = count
+            return found
 
 
 class Bucket(Protocol):
@@ -105,6 +119,11 @@ class Bucket(Protocol):
     @property
     def pace(self) -> Pace | None:
         """How quickly calls may be made; None while no answer has told, or nothing limits them."""
+        ...
+
+    @property
+    def quota_left(self) -> int | None:
+        """Calls that the service still allows in this window, to everybody; None as for `pace`."""
         ...
 
     def facts(self) -> BucketFacts:

@@ -73,7 +73,7 @@ def explain(error: Exception, place: Place, endpoint: str, key: str | None) -> E
         whole = _whole_pass(error, place, endpoint, start)
         if whole is not None:
             return whole
-    what = _what_happened(error, place)
+    what = what_happened(error, place)
     if key is None:
         return RemoteUnreachable(f"{start}{what}")
     if isinstance(error, Refused) and error.status == 404:
@@ -104,7 +104,8 @@ def _whole_pass(error: Refused, place: Place, endpoint: str, start: str) -> Sync
     return None
 
 
-def _what_happened(error: Exception, place: Place) -> str:
+def what_happened(error: BaseException, place: Place) -> str:
+    """In words, without a URL."""
     if isinstance(error, Refused):
         if error.status == RATE_LIMITED:
             return (

@@ -39,6 +39,12 @@ class Quota:
             a_minute = max(1, math.floor(window.budget * 60 / window.length_s))
             return Pace(window.limit, window.share, a_minute)
 
+    @property
+    def left(self) -> int | None:
+        """Calls that the service still allows in this window; None while no answer has told."""
+        with self._lock:
+            return self._window.left(self._monotonic())
+
     def share_at_most(self, share: float) -> None:
         """Spend no more than this share of the limit."""
         with self._lock:
@@ -112,3 +118,10 @@ def quota_for(api_host: str, share: float = DEFAULT_QUOTA_SHARE) -> Quota:
             _kept.append(quota)
     quota.share_at_most(share)
     return quota
+
+
+def quota_left(api_host: str) -> int | None:
+    """Calls that the host still allows in this window; None while no answer has told."""
+    with _lock:
+        quota = _quotas.get(urlsplit(api_host).netloc.lower())
+    return None if quota is None else quota.left

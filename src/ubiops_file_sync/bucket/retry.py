@@ -62,16 +62,22 @@ def passes_by_itself(error: BaseException) -> bool:
     return isinstance(error, NoAnswer | Damaged)
 
 
+Tell = Callable[[BaseException, int, float], None]
+"""Takes a failure, how many tries there were, and the seconds until the next."""
+
+
 def attempt(
     policy: RetryPolicy,
     work: Callable[[], Result],
     stopping: threading.Event,
     *,
     total_s: float | None = None,
+    tell: Tell = lambda _error, _tries, _wait_s: None,
 ) -> Result:
     """What `work` returns, tried as the policy says; the last failure is raised as it is.
 
-    `stopping` ends the waits between tries, and the tries with them.
+    `stopping` ends the waits between tries, and the tries with them. `tell` is called before each
+    wait.
     """
     try:
         return work()
@@ -86,6 +92,11 @@ def attempt(
             raise failures.pop()
         return work()
 
+    def before_wait(state: tenacity.RetryCallState) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        if error is not None and not stopping.is_set():
+            tell(error, state.attempt_number, state.upcoming_sleep)
+
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(passes_by_itself),
         stop=tenacity.stop_after_attempt(policy.tries)
@@ -95,6 +106,7 @@ def attempt(
             multiplier=policy.first_wait_s, max=policy.longest_wait_s
         )
         + tenacity.wait_fixed(policy.first_wait_s / 2),
+        before_sleep=before_wait,
         sleep=tenacity.sleep_using_event(stopping),
         reraise=True,
     )(first_as_it_was)

@@ -6,6 +6,7 @@ The facts of the API that shape it are in design section 2.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from ubiops_file_sync.bucket.contract import (
 from ubiops_file_sync.bucket.digest import Readable
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
 from ubiops_file_sync.bucket.pattern import CallPattern, Listener, learn_pattern
-from ubiops_file_sync.bucket.problems import Place, explain
+from ubiops_file_sync.bucket.problems import Place, explain, what_happened
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import PooledRest
@@ -36,6 +37,8 @@ from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
 from ubiops_file_sync.model import PAGE_ITEMS, Direction, Pace, RemoteEntry
+
+_log = logging.getLogger(__name__)
 
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
@@ -128,6 +131,11 @@ class UbiOpsBucket:
     def pace(self) -> Pace | None:
         """How quickly calls may be made; None while no answer has told."""
         return self._quota.pace
+
+    @property
+    def quota_left(self) -> int | None:
+        """Calls that the service still allows in this window; None while no answer has told."""
+        return self._quota.left
 
     def facts(self) -> BucketFacts:
         """The bucket's id, provider and ttl."""
@@ -367,8 +375,19 @@ class UbiOpsBucket:
         return self._place.prefix + key
 
     def _call(self, endpoint: str, method: Callable[..., Any], **options: Any) -> Answer:
+        return self._counted(endpoint, lambda: method(**options, _preload_content=False))
+
+    def _counted(self, endpoint: str, call: Callable[[], Answer]) -> Answer:
         self.calls.add(endpoint)
-        answer: Answer = method(**options, _preload_content=False)
+        status: int | None = None
+        try:
+            answer = call()
+            status = answer.status
+        except Refused as refused:
+            status = refused.status
+            raise
+        finally:
+            self.calls.answered(endpoint, status)
         return answer
 
     def _call_of(self, endpoint: str, method: str, file: str) -> Answer:
@@ -378,8 +397,8 @@ class UbiOpsBucket:
             listener = Listener()
             sending = getattr(self._sdk(listener), method)
             pattern = self._patterns[method] = learn_pattern(listener, sending, self._names)
-        self.calls.add(endpoint)
-        return self._rest.request(resource_path=pattern.path(file), **pattern.options)
+        path, options = pattern.path(file), pattern.options
+        return self._counted(endpoint, lambda: self._rest.request(resource_path=path, **options))
 
     def _tried(
         self,
@@ -388,10 +407,30 @@ class UbiOpsBucket:
         key: str | None = None,
         total_s: float | None = None,
     ) -> Result:
+        def failed(error: BaseException, tries: int, wait_s: float) -> None:
+            self._log_retry(error, tries, wait_s, endpoint, key)
+
         try:
-            return attempt(self._retries, work, self._http.stopping, total_s=total_s)
+            return attempt(self._retries, work, self._http.stopping, total_s=total_s, tell=failed)
         except (Refused, Damaged, NoAnswer) as error:
             raise self._explained(error, endpoint, key) from None
+
+    def _log_retry(
+        self, error: BaseException, tries: int, wait_s: float, endpoint: str, key: str | None
+    ) -> None:
+        """A warning where the whole pass waits. Of one key it is the outcome that counts."""
+        _log.log(
+            logging.WARNING if key is None else logging.DEBUG,
+            "%s: %s%s: %s; try %d of %d comes in %.1f s",
+            self._place.profile,
+            endpoint,
+            "" if key is None else f" {key}",
+            what_happened(error, self._place),
+            tries + 1,
+            self._retries.tries,
+            wait_s,
+            extra={"profile": self._place.profile, "endpoint": endpoint, "key": key},
+        )
 
     def _explained(self, error: Exception, endpoint: str, key: str | None = None) -> Exception:
         return explain(error, self._place, endpoint, key)

@@ -91,6 +91,11 @@ class Window:
         # Floats fall short: 0.7 of 10 is 7, not 6.
         return max(1, math.floor(self.share * self.limit + 1e-9))
 
+    def left(self, now: float) -> int | None:
+        """Calls of the limit that nobody has made yet, as far as is known; None: not told."""
+        self._roll(now)
+        return None if self.limit is None else max(0, self._remaining - self._in_flight)
+
     def opens_at(self, now: float) -> float:
         """When the next call may be sent: `now` or earlier for at once.
 

@@ -21,6 +21,7 @@ from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
 from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
+from ubiops_file_sync.cli.service import pause, reload, resume, run, trigger
 from ubiops_file_sync.cli.status import status
 from ubiops_file_sync.cli.trash import trash
 from ubiops_file_sync.cli.undo import undo
@@ -38,6 +39,8 @@ Examples:
   ubiops-file-sync reconcile models --json   one pass over one, for a program to read
   ubiops-file-sync status                    how each profile is doing
   ubiops-file-sync history                   the passes of late, and what came of them
+  ubiops-file-sync run                       every profile on its schedule, until it is stopped
+  ubiops-file-sync status                    how each of them is doing
   ubiops-file-sync trash list                what passes replaced or deleted
   ubiops-file-sync restore reports/a.csv     put the newest version of a file back
 
@@ -63,7 +66,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
-for _command in (*_PASSES, *_FILES, doctor, serve_bucket, demo):
+_SERVICE = (run, trigger, pause, resume, reload)
+for _command in (*_PASSES, *_FILES, *_SERVICE, doctor, serve_bucket, demo):
     cli.add_command(_command)
 
 

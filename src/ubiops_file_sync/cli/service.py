@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,19 @@ def run(config: Path | None, profiles: tuple[str, ...]) -> None:
     SIGTERM and Ctrl-C let the transfers under way end (`stop_timeout`); a second one breaks them
     off. SIGHUP reads the configuration again.
     """
-    from ubiops_file_sync.config import Settings, load_settings
+    from ubiops_file_sync.config import environment_settings, find_config, load_settings
     from ubiops_file_sync.service.daemon import Daemon
     from ubiops_file_sync.service.notify import Notifier
 
     notifier = Notifier.from_env(os.environ)
     settings = turns.settings_of(config)
     # Found now: a file that appears elsewhere must not take over at the next SIGHUP.
-    where = None if settings.path is None else settings.path
-
-    def load() -> Settings:
-        return load_settings(where)
-
+    found = find_config(config, os.environ, Path.cwd())
+    load = (
+        partial(environment_settings, os.environ, Path.cwd())
+        if found is None
+        else partial(load_settings, found)
+    )
     Daemon(settings, load, profiles, os.environ, notifier).run()
 
 

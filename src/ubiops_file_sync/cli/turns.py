@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def settings_of(config: Path | None) -> Settings:
-    """The settings, once their warnings were told. Raises `ConfigError`."""
+    """The settings, once their warnings were told and the log has a place. Raises `ConfigError`."""
     from ubiops_file_sync.config import load_settings
+    from ubiops_file_sync.logs import set_up
 
+    set_up()
     settings = load_settings(config)
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -50,12 +52,15 @@ def worst_of(documents: Iterable[dict[str, Any]]) -> int:
     return worst_exit_code(document["exit_code"] for document in documents)
 
 
-def end(documents: list[dict[str, Any]], code: int, *, as_json: bool) -> NoReturn:
-    """End the command with `code`, and with one JSON document if that was asked for."""
+def end(documents: list[dict[str, Any]], code: int, *, as_json: bool, **about: object) -> NoReturn:
+    """End the command with `code`, and with one JSON document if that was asked for.
+
+    `about`: what the document says besides the profiles.
+    """
     from ubiops_file_sync.report import JSON_VERSION
 
     if as_json:
-        whole = {"version": JSON_VERSION, "exit_code": code, "profiles": documents}
+        whole = {"version": JSON_VERSION, "exit_code": code, **about, "profiles": documents}
         say(json.dumps(whole, indent=2))
     sys.exit(code)
 

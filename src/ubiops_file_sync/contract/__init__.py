@@ -19,6 +19,7 @@ from ubiops_file_sync.contract.belief import Belief, Found, Holds
 from ubiops_file_sync.contract.look import MOST_CALLS, Look, scratch_prefix
 from ubiops_file_sync.contract.of_listings import LISTINGS
 from ubiops_file_sync.contract.of_transfers import TRANSFERS
+from ubiops_file_sync.redact import keep_secret
 
 __all__ = [
     "BELIEFS",
@@ -68,6 +69,7 @@ def raw_bucket(
         token_source=profile.token_source,
     )
     token = profile.read_token(env).get_secret_value()
+    keep_secret(token)
     raw = RawBucket(place, token, retries) if retries else RawBucket(place, token)
     try:
         yield raw, place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -52,6 +53,11 @@ class Executor:
         """
         if self._is_young(action):
             return Outcome(action, None, deferred=True)
+        began = time.monotonic()
+        outcome = yield from self._tried(action)
+        return replace(outcome, seconds=time.monotonic() - began)
+
+    def _tried(self, action: Action) -> Steps:
         try:
             if action.verb in self._STEPWISE:
                 return (yield from self._STEPWISE[action.verb](self, action))

@@ -37,7 +37,8 @@ class NoService(SyncError):
 
 
 def socket_folder(env: Mapping[str, str], state_dir: Path) -> Path:
-    """Where a service puts its socket: systemd's runtime folder, the user's, or beside its state."""
+    """Where a service puts its socket: the runtime folder of systemd, else of the user, else beside
+    its state."""
     given = env.get("RUNTIME_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
@@ -74,7 +75,7 @@ class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 os.umask(umask)
         write_private(self._address_file, {"socket": str(self._path), "process": os.getpid()})
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         """Whether it is the service's own user, or root."""
         return _user_of(request) in {0, os.geteuid()}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import selectors
 import signal
 import threading
@@ -19,9 +20,9 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from random import random
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.bucket.quota import quota_left
 from ubiops_file_sync.config import Settings
 from ubiops_file_sync.errors import SyncError
 from ubiops_file_sync.schedule import LONGEST_SLEEP_S, Clocks
@@ -79,7 +80,7 @@ class Daemon:
         self._env = env
         self._notifier = notifier
         self._outlets = Outlets()
-        self._lanes = Lanes(settings.max_concurrent_profiles, random)
+        self._lanes = Lanes(settings.max_concurrent_profiles, _chance)
         self._runs: dict[int, PassRun] = {}
         """By the identity of their lanes."""
         self._inbox: deque[_Request | _PassEnded | signal.Signals] = deque()
@@ -193,9 +194,9 @@ class Daemon:
         del self._runs[id(lane)]
         now = read_clocks()
         if ended.is_busy:
-            lane.pass_over(now, random())
+            lane.pass_over(now, _chance())
         else:
-            lane.end(now, random(), ended.exit_code, ended.error)
+            lane.end(now, _chance(), ended.exit_code, ended.error)
         if lane.failures and not self._is_stopping:
             zone = self._settings.zone(lane.profile)
             _log.warning("%s: %s", lane.profile.name, lane.due.in_words(zone))
@@ -303,7 +304,10 @@ class Daemon:
             "config_error": self._config_error,
             "profiles": {
                 lane.profile.name: live_of(
-                    lane, self._runs.get(id(lane)), self._settings.zone(lane.profile)
+                    lane,
+                    self._runs.get(id(lane)),
+                    self._settings.zone(lane.profile),
+                    quota_left(lane.profile.api_host),
                 )
                 for lane in lanes
             },
@@ -335,7 +339,7 @@ class Daemon:
         lane = self._lane(asked)
         if not lane.is_paused:
             return {"said": "it was not paused"}
-        lane.resume(read_clocks(), random())
+        lane.resume(read_clocks(), _chance())
         self._note_paused(lane)
         return {"said": lane.due.in_words(self._settings.zone(lane.profile))}
 
@@ -424,3 +428,7 @@ class Daemon:
         stack.callback(control.close)
         self._selector.register(control, selectors.EVENT_READ)
         return control
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311  jitter is no secret

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from ubiops_file_sync.config import Settings
+from ubiops_file_sync.model import Direction
 from ubiops_file_sync.phrases import counted
 from ubiops_file_sync.service.lanes import Lane
 from ubiops_file_sync.service.run import PassRun
+from ubiops_file_sync.status import Live, TransferLine
 
 
 def status_words(lanes: Iterable[Lane], settings: Settings, config_error: str | None) -> str:
@@ -37,11 +39,13 @@ def status_words(lanes: Iterable[Lane], settings: Settings, config_error: str | 
         at = f"{first.due.at.astimezone(zone):%H:%M:%S %Z}"
         words.append(f"next pass: {first.profile.name} at {at}")
     if config_error is not None:
-        words.append("the new configuration is not usable and the old one goes on")
+        words.append("the changed configuration is not usable, and the old one goes on")
     return "; ".join(words)
 
 
-def live_of(lane: Lane, run: PassRun | None, zone: tzinfo | None) -> dict[str, Any]:
+def live_of(
+    lane: Lane, run: PassRun | None, zone: tzinfo | None, quota_left: int | None
+) -> dict[str, Any]:
     """What only the service knows of a profile, as JSON has it."""
     until = lane.paused_until
     transfers = [] if run is None else run.traffic.transfers()
@@ -56,6 +60,7 @@ def live_of(lane: Lane, run: PassRun | None, zone: tzinfo | None) -> dict[str, A
         "backing_off": lane.due.in_words(zone) if lane.failures and is_due else None,
         "last_exit_code": lane.last_exit_code,
         "last_error": lane.last_error,
+        "quota_left": quota_left,
         "transfers": [
             {
                 "key": one.key,
@@ -67,3 +72,30 @@ def live_of(lane: Lane, run: PassRun | None, zone: tzinfo | None) -> dict[str, A
             for one in transfers
         ],
     }
+
+
+def live_from(told: dict[str, Any]) -> Live:
+    """What `live_of` said, on the other side of the socket. Raises KeyError, TypeError, ValueError
+    for what another version says."""
+    return Live(
+        next_due=_moment(told["next_due"]),
+        is_wanted=bool(told["is_wanted"]),
+        is_paused=bool(told["is_paused"]),
+        paused_until=_moment(told["paused_until"]),
+        backing_off=told["backing_off"],
+        transfers=tuple(
+            TransferLine(
+                one["key"],
+                Direction(one["way"]),
+                one["done_bytes"],
+                one["size_bytes"],
+                one["bytes_per_s"],
+            )
+            for one in told["transfers"]
+        ),
+        quota_left=told["quota_left"],
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

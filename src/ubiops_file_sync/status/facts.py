@@ -38,7 +38,12 @@ class Live:
     """None: until somebody lets it go on, if it is paused."""
     backing_off: str | None = None
     """Why passes come less often than scheduled, in words; None: they do not."""
+    is_wanted: bool = False
+    """Somebody asked for a pass that has not begun yet."""
     transfers: tuple[TransferLine, ...] = ()
+    quota_left: int | None = None
+    """API calls that may be made until the quota's window ends, by everybody behind this address,
+    as of the last answer; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

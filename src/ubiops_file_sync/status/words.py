@@ -101,6 +101,8 @@ class _Words:
             yield f"paused {when}"
         if live.backing_off is not None:
             yield f"backing off: {live.backing_off}"
+        if live.is_wanted:
+            yield "a pass is asked for, and begins as soon as it can"
         if live.next_due is not None:
             due_us = _us(live.next_due)
             in_us = due_us - self._status.asked_us
@@ -108,6 +110,8 @@ class _Words:
             yield f"next pass at {self._moment(due_us)}, {when}"
         for transfer in live.transfers:
             yield _transfer_line(transfer)
+        if live.quota_left is not None:
+            yield f"{live.quota_left:,} API calls left of this minute's"
 
     def trouble(self) -> Iterator[str]:
         """What a person should look at."""
@@ -230,6 +234,8 @@ def _unfinished_json(one: Unfinished) -> dict[str, Any]:
 def _live_json(live: Live) -> dict[str, Any]:
     return {
         "next_due": None if live.next_due is None else iso(_us(live.next_due)),
+        "is_wanted": live.is_wanted,
+        "quota_left": live.quota_left,
         "is_paused": live.is_paused,
         "paused_until": None if live.paused_until is None else iso(_us(live.paused_until)),
         "backing_off": live.backing_off,

@@ -8,7 +8,7 @@ from ubiops_file_sync.store.baseline import (
     Identity,
 )
 from ubiops_file_sync.store.history import PassHistory
-from ubiops_file_sync.store.lock import Holder, find_holder, profile_lock
+from ubiops_file_sync.store.lock import Holder, find_holder, profile_lock, service_lock
 from ubiops_file_sync.store.scratch import FolderSet, ListingSort, Spool
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "Spool",
     "find_holder",
     "profile_lock",
+    "service_lock",
 ]

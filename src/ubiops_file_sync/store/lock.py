@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,35 +56,62 @@ def find_holder(state_dir: Path, profile: str) -> Holder | None:
 
 @contextmanager
 def profile_lock(state_dir: Path, profile: str) -> Iterator[None]:
-    """Hold the profile for the length of the block.
+    """Hold the profile for the length of the block. Raises `ProfileLocked`: who holds it."""
 
-    Raises `ProfileLocked`, which says who holds it. The lock is the kernel's (flock) and ends
-    with the process, however that ends; the text in the file is only there to be shown.
+    def busy(holder: str) -> ProfileLocked:
+        return ProfileLocked(
+            f"profile {profile!r} is being reconciled already, by {holder}; wait for it to end, or "
+            "stop it, and run this again"
+        )
+
+    with _held(state_dir, profile, busy, f"profile {profile!r}: cannot write its state"):
+        yield
+
+
+@contextmanager
+def service_lock(state_dir: Path) -> Iterator[None]:
+    """Be the one service over a state folder. Raises `ProfileLocked`: who is it already."""
+
+    def busy(holder: str) -> ProfileLocked:
+        return ProfileLocked(
+            f"a service is running already over {state_dir}: {holder}; stop it first, or give this "
+            "one another `state_dir`"
+        )
+
+    # No profile is called so: their names begin with a letter or a digit.
+    with _held(state_dir, ".service", busy, "cannot write the state"):
+        yield
+
+
+@contextmanager
+def _held(
+    state_dir: Path, name: str, busy: Callable[[str], ProfileLocked], trouble: str
+) -> Iterator[None]:
+    """Hold a lock for the length of the block.
+
+    It is the kernel's (flock) and ends with the process, however that ends; the text in the file is
+    only there to be shown.
     """
-    path = state_dir / f"{profile}.lock"
+    path = state_dir / f"{name}.lock"
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(
-            f"profile {profile!r}: cannot write its state below {state_dir} ({error.strerror}); "
-            "set `state_dir` to a folder that this user may write to"
+            f"{trouble} below {state_dir} ({error.strerror}); set `state_dir` to a folder that "
+            "this user may write to"
         ) from error
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ProfileLocked(
-                f"profile {profile!r} is being reconciled already, by {_words(fd)}; wait for "
-                "it to end, or stop it, and run this again"
-            ) from None
+            raise busy(_words(fd)) from None
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         with suppress(OSError):  # A full disk; the lock itself needs no room.
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()} since {since}\n".encode(), 0)
-        with suppress(
-            OSError
-        ):  # Then nobody can tell that it is held, and it is held all the same.
+        with suppress(OSError):
+            # Without it nobody can tell that it is held, and it is held all the same.
             fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
         yield
     finally:
