@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ubiops_file_sync.logs import outcomes
 from ubiops_file_sync.logs.lines import (
     BareLines,
     DatedLines,
@@ -54,6 +55,8 @@ def set_up(
     stderr = stderr or Stderr()
     first = StderrHandler(stderr.level.upper())
     first.setFormatter(_formatter_of_stderr(stderr, os.environ if env is None else env))
+    if not stderr.has_outcomes:
+        first.addFilter(lambda record: record.name != outcomes.__name__)
     handlers: list[logging.Handler] = [first]
     if file is not None:
         handlers.append(_file_handler(file, first))
