@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.compare import Plan
-from ubiops_file_sync.errors import ConfigError, SyncError
+from ubiops_file_sync.errors import EXIT_INTERRUPTED, ConfigError, SyncError
 from ubiops_file_sync.model import PlanSummary, Problem, Report
 from ubiops_file_sync.past import KEPT_NAMES, Account, PastPass, Stage
 from ubiops_file_sync.plan.guards import Halt
@@ -22,7 +22,6 @@ from ubiops_file_sync.store import BaselineStore
 HISTORY_DAYS = 90
 """How long passes are remembered, unless told."""
 
-EXIT_INTERRUPTED = 130
 _DAY_US = 86_400_000_000
 
 

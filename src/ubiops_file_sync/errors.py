@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+EXIT_INTERRUPTED = 130
+"""The exit code of what a person broke off (Ctrl-C)."""
+
 
 class SyncError(Exception):
     """A pass that could not be done."""
