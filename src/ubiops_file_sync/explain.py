@@ -82,7 +82,9 @@ class Explainer:
                 )
             )
             bucket = stack.enter_context(
-                places.open_bucket(profile, self.env, self.retries, self.now_ns)
+                places.open_bucket(
+                    profile, self.env, self.retries, self.now_ns, state_dir=self.state_dir
+                )
             )
             tree = places.open_root(stack, profile, "explain", store)
             refusal = keys.refusal(address.key)
