@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from ubiops_file_sync.courtesy import a_turn
 from ubiops_file_sync.errors import KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
@@ -86,7 +87,8 @@ class _Task:
         """Take the next step."""
         error, self.error = self.error, None
         try:
-            return next(self.steps) if error is None else self.steps.throw(error)
+            with a_turn():
+                return next(self.steps) if error is None else self.steps.throw(error)
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
