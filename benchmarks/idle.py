@@ -16,7 +16,7 @@ _PROFILES = 20
 
 
 def idle(folder: Path, quick: bool) -> list[Row]:
-    """A service with 20 profiles, after a first pass over each: wake-ups, CPU and memory at rest."""
+    """A service with 20 profiles after its first passes: wake-ups, CPU and memory at rest."""
     seconds = 5 if quick else 30
     with BucketServer(folder / "server", rate_limit=None) as server:
         lines = [f"version: 1\napi_host: {server.api_host}\n"]
