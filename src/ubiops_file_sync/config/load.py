@@ -10,7 +10,7 @@ from pathlib import Path
 from ubiops_file_sync.config.check import FileCheck
 from ubiops_file_sync.config.environment import environment_settings, speaks_of_a_profile
 from ubiops_file_sync.config.faults import Fault, config_error
-from ubiops_file_sync.config.models import Settings
+from ubiops_file_sync.config.models import SYSTEM_CONFIG_DIR, Settings
 from ubiops_file_sync.config.yaml_source import read_yaml
 from ubiops_file_sync.errors import ConfigError
 
@@ -54,7 +54,7 @@ def _candidates(env: Mapping[str, str], cwd: Path) -> list[Path]:
     return [
         cwd / "ubiops-file-sync.yaml",
         _user_config_dir(env) / "config.yaml",
-        Path("/etc/ubiops-file-sync/config.yaml"),
+        SYSTEM_CONFIG_DIR / "config.yaml",
     ]
 
 
