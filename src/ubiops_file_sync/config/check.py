@@ -28,6 +28,7 @@ from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
 HOST_VARIABLE = "UBIOPS_API_HOST"
+"""Names the host for a file that names none."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
 
 

@@ -53,12 +53,13 @@ def find_config(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | 
 def _candidates(env: Mapping[str, str], cwd: Path) -> list[Path]:
     return [
         cwd / "ubiops-file-sync.yaml",
-        _user_config_dir(env) / "config.yaml",
+        user_config_dir(env) / "config.yaml",
         SYSTEM_CONFIG_DIR / "config.yaml",
     ]
 
 
-def _user_config_dir(env: Mapping[str, str]) -> Path:
+def user_config_dir(env: Mapping[str, str]) -> Path:
+    """Where a user's own configuration is."""
     xdg = env.get("XDG_CONFIG_HOME", "")
     if xdg and Path(xdg).is_absolute():
         return Path(xdg, "ubiops-file-sync")
