@@ -7,7 +7,16 @@ from collections import Counter
 
 from ubiops_file_sync.errors import Interrupted
 from ubiops_file_sync.local import LocalTree
-from ubiops_file_sync.model import BaselineEntry, Intent, Outcome, Part, Problem, Unfinished, Verb
+from ubiops_file_sync.model import (
+    BaselineEntry,
+    Direction,
+    Intent,
+    Outcome,
+    Part,
+    Problem,
+    Unfinished,
+    Verb,
+)
 from ubiops_file_sync.store import BaselineStore
 
 _CHANGES_NAMES = {Verb.DOWNLOAD, Verb.DELETE_LOCAL, Verb.DELETE_REMOTE}
@@ -32,20 +41,40 @@ class Recorder:
         self._forgotten: list[str] = []
         self._written: list[str] = []
         self._ended: list[str] = []
-        self._in_parts = {one.key for one in store.unfinished_transfers()}
+        begun = store.unfinished_transfers()
+        self._in_parts = {one.key for one in begun}
+        self._part_bytes = {(one.key, one.direction): one.part_bytes for one in begun}
+        self._moved: Counter[tuple[str, Direction]] = Counter()
+        """Bytes of the parts of files that have not travelled to their end."""
         self._flushed_at = time.monotonic()
         self.done: Counter[Verb] = Counter()
-        self.bytes_up = 0
-        self.bytes_down = 0
+        self._bytes_up = 0
+        self._bytes_down = 0
         self.problems: list[Problem] = []
         self.problem_count = 0
         self.extra_keys: list[str] = []
         self.notes: list[str] = []
 
+    @property
+    def bytes_up(self) -> int:
+        """Bytes that went up, parts of files that did not get to their end among them."""
+        return self._bytes_up + self._moved_in_parts(Direction.UPLOAD)
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes that came down, likewise."""
+        return self._bytes_down + self._moved_in_parts(Direction.DOWNLOAD)
+
+    def _moved_in_parts(self, direction: Direction) -> int:
+        return sum(count for (_, way), count in self._moved.items() if way is direction)
+
     def take(self, outcome: Outcome) -> None:
         """Heed one outcome."""
-        self.bytes_up += outcome.bytes_up
-        self.bytes_down += outcome.bytes_down
+        self._bytes_up += outcome.bytes_up
+        self._bytes_down += outcome.bytes_down
+        if outcome.did is not None:
+            for way in (Direction.UPLOAD, Direction.DOWNLOAD):
+                self._moved.pop((outcome.action.key, way), None)  # The outcome has counted them.
         self.extra_keys.extend(outcome.extra_keys)
         if outcome.problem is not None and not isinstance(outcome.error, Interrupted):
             self.report(outcome.problem)
@@ -67,8 +96,12 @@ class Recorder:
 
     def note(self, news: Unfinished | Part) -> None:
         """Write down at once what the next pass needs to go on with a big file."""
+        place = (news.key, news.direction)
         if isinstance(news, Unfinished):
             self._in_parts.add(news.key)
+            self._part_bytes[place] = news.part_bytes
+        else:
+            self._moved[place] += self._part_bytes.get(place, 0)
         self._store.note_transfer(news)
 
     def take_over(self, problems: list[Problem], count: int) -> None:

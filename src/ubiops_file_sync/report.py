@@ -97,8 +97,9 @@ def report_lines(report: Report) -> Iterator[str]:
     """Totals of a finished pass, and everything that a person should look at."""
     calls = sum(report.api_calls.values())
     counts = done_words(report.done)
+    idle = "nothing was done" if report.is_stopped else "nothing to do"
     yield (
-        f"{report.profile}: {counts or 'nothing to do'}"
+        f"{report.profile}: {counts or idle}"
         f" (compared {report.planned.local_files:,} {_noun(report.planned.local_files, 'file')} "
         f"here with {report.planned.remote_files:,} in the bucket)"
     )
@@ -121,8 +122,10 @@ def summary_line(report: Report) -> str:
     calls, problems = sum(report.api_calls.values()), report.problem_count
     counts = _counted(report.done, DONE)
     trouble = f"; {problems:,} {_noun(problems, 'problem')}, tried again" if problems else ""
+    idle = "nothing was done" if report.is_stopped else "nothing to do"
+    stopped = "stopped before its end; " if report.is_stopped else ""
     return (
-        f"{report.profile}: {counts or 'nothing to do'}; {decimal(report.bytes_up)} up, "
+        f"{report.profile}: {stopped}{counts or idle}; {decimal(report.bytes_up)} up, "
         f"{decimal(report.bytes_down)} down, {calls:,} API {_noun(calls, 'call')}, "
         f"{report.seconds:.1f} s{trouble}"
     )

@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 _PAUSED_FILE = "paused.json"
 _ANSWER_TIMEOUT_S = 8.0
+_LONGEST_PAUSE_S = 366 * 86_400.0
 _LAST_GRACE_S = 5.0
 """What a pass is given that was broken off, to write down what it did."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -293,6 +294,10 @@ class Daemon:
             return command(asked)
         except SyncError as error:
             return {"error": str(error)}
+        except Exception:  # noqa: BLE001
+            # Whatever somebody asks, the service goes on.
+            _log.exception("a request could not be answered, by a bug; please report it")
+            return {"error": "a bug in the service; its log has more"}
 
     def _tell_status(self, _asked: Answer) -> Answer:
         lanes = self._lanes.by_name.values()
@@ -306,7 +311,6 @@ class Daemon:
                 lane.profile.name: live_of(
                     lane,
                     self._runs.get(id(lane)),
-                    self._settings.zone(lane.profile),
                     quota_left(lane.profile.api_host),
                 )
                 for lane in lanes
@@ -328,7 +332,9 @@ class Daemon:
         lane = self._lane(asked)
         seconds = asked.get("seconds")
         until = None
-        if isinstance(seconds, int | float):
+        if seconds is not None:
+            if not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_PAUSE_S:
+                raise SyncError("a pause lasts up to a year; leave its length out for a longer one")
             until = datetime.now(UTC) + timedelta(seconds=seconds)
         lane.pause(until)
         self._note_paused(lane)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 from ubiops_file_sync.config import Settings
@@ -43,9 +43,13 @@ def status_words(lanes: Iterable[Lane], settings: Settings, config_error: str | 
     return "; ".join(words)
 
 
-def live_of(
-    lane: Lane, run: PassRun | None, zone: tzinfo | None, quota_left: int | None
-) -> dict[str, Any]:
+def _backing_off(lane: Lane) -> str | None:
+    if not lane.due.is_backing_off:
+        return None
+    return f"{counted(lane.failures, 'failure')} in a row"
+
+
+def live_of(lane: Lane, run: PassRun | None, quota_left: int | None) -> dict[str, Any]:
     """What only the service knows of a profile, as JSON has it."""
     until = lane.paused_until
     transfers = [] if run is None else run.traffic.transfers()
@@ -57,7 +61,7 @@ def live_of(
         "is_paused": lane.is_paused,
         "paused_until": None if until is None else until.isoformat(),
         "failures": lane.failures,
-        "backing_off": lane.due.in_words(zone) if lane.failures and is_due else None,
+        "backing_off": _backing_off(lane) if is_due else None,
         "last_exit_code": lane.last_exit_code,
         "last_error": lane.last_error,
         "quota_left": quota_left,
