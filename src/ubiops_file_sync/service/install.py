@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ from ubiops_file_sync.config import (
     SYSTEM_CONFIG_DIR,
     SYSTEM_STATE_DIR,
     Settings,
+    normalise_api_host,
     user_config_dir,
 )
 from ubiops_file_sync.errors import ConfigError, UsageError
 from ubiops_file_sync.service.units import (
     SERVICE_NAME,
+    UNRUNNABLE,
     Folders,
     Installation,
     unit_files,
@@ -35,7 +37,6 @@ SYSTEM_FOLDERS = Folders(Path("/etc/systemd/system"), Path("/etc/sysusers.d"))
 
 _MADE_BY_SYSTEMD = (SYSTEM_STATE_DIR, Path("/var/log", SERVICE_NAME))
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
-_HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  no file is made there
 _LAST_CONTROL_CHARACTER = "\x1f"
 
 
@@ -72,18 +73,28 @@ class Service:
         return unit_files(self._installation(), folders)
 
     def _installation(self) -> Installation:
-        host = self.env.get(HOST_VARIABLE, "").strip()
         return Installation(
             program=self.program,
             config=self.config,
             stop_timeout_s=self.settings.stop_timeout,
             writable=tuple(self._writable()),
             credentials=tuple(self.credentials().items()),
-            # Else the service would send the token to the public address.
-            environment=((HOST_VARIABLE, host),) if host else (),
-            needs_home=any(_is_below(path, _HOMES) for path in self._used()),
+            environment=tuple(self._environment()),
+            needs_home=any(is_below(path, _HOMES) for path in self.used()),
             for_user=self.for_user,
         )
+
+    def _environment(self) -> Iterator[tuple[str, str]]:
+        """The host, if the configuration leaves it to the variable of whoever installs this.
+
+        Without it the service would send the token to the public address.
+        """
+        try:
+            host = normalise_api_host(self.env.get(HOST_VARIABLE, "").strip())
+        except ValueError:
+            return
+        if any(profile.api_host == host for profile in self.settings.profiles.values()):
+            yield HOST_VARIABLE, host
 
     def credentials(self) -> dict[str, Path]:
         """The file of each token that systemd is to deliver, by its name."""
@@ -108,7 +119,7 @@ class Service:
             folders.append(settings.metrics.textfile.parent)
         folders.append(settings.state_dir)
         plain = dict.fromkeys(_without_dots(folder) for folder in folders)
-        return [folder for folder in plain if not _is_below(folder, _MADE_BY_SYSTEMD)]
+        return [folder for folder in plain if not is_below(folder, _MADE_BY_SYSTEMD)]
 
     def _writable(self) -> list[Path]:
         return [] if self.for_user else self.directories()
@@ -124,7 +135,8 @@ class Service:
         package = Path(ubiops_file_sync.__file__).parent
         return list(dict.fromkeys((*map(Path, places), package)))
 
-    def _used(self) -> Iterator[Path]:
+    def used(self) -> Iterator[Path]:
+        """Every path that the service has to do with, as it is called and as it really is."""
         paths = [*self.directories(), *self.token_files(), *self.program_places(), self.config]
         for path in paths:
             yield path
@@ -134,19 +146,16 @@ class Service:
         for path in (Path(self.program[0]), self.config, *self.directories()):
             if any(letter <= _LAST_CONTROL_CHARACTER for letter in str(path)):
                 raise UsageError(f"{str(path)!r} has a control character in it; rename it")
-        if self.for_user:
-            if self.settings.state_dir == SYSTEM_STATE_DIR:
-                raise UsageError(
-                    f"{self.config} is the configuration of the system's service; leave out "
-                    f"--user, or write one of your own: {user_config_dir(self.env)}/config.yaml"
-                )
-            return
-        for path in self.directories():
-            if _is_below(path, _HIDDEN):
-                raise UsageError(
-                    f"{path} is below a folder for temporary files, which is emptied and which "
-                    "services do not share; name another one in the configuration"
-                )
+        if UNRUNNABLE.intersection(self.program[0]):
+            raise UsageError(
+                f"systemd runs no program that has a quote or a backslash in its path, such as "
+                f"{self.program[0]}; install it elsewhere"
+            )
+        if self.for_user and self.settings.state_dir == SYSTEM_STATE_DIR:
+            raise UsageError(
+                f"{self.config} is the configuration of the system's service; leave out --user, "
+                f"or write one of your own: {user_config_dir(self.env)}/config.yaml"
+            )
 
 
 def write_files(files: Mapping[Path, str], *, force: bool) -> list[Path]:
@@ -202,7 +211,8 @@ def _write(path: Path, text: str) -> None:
             raise
 
 
-def _is_below(path: Path, folders: tuple[Path, ...]) -> bool:
+def is_below(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is below one of the folders, or one of them."""
     return any(path.is_relative_to(folder) for folder in folders)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ubiops_file_sync.config import SYSTEM_CONFIG_DIR
-from ubiops_file_sync.service.install import Service
+from ubiops_file_sync.service.install import Service, is_below
 from ubiops_file_sync.service.reach import Account
 from ubiops_file_sync.service.units import SERVICE_NAME, USER_FILE
 
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  no file is made there
 _PASTE = "# paste the token, Enter, Ctrl-D"
 
 
@@ -81,6 +82,7 @@ def obstacles(service: Service) -> list[str]:
     return [
         *_unreadable_program(service, account),
         *_closed_folders(service, account),
+        *_hidden(service),
         *_state_elsewhere(service),
     ]
 
@@ -107,6 +109,14 @@ def _closed_folders(service: Service, account: Account) -> Iterator[str]:
                 "Move it elsewhere, or open that folder to it (setfacl -m "
                 f"u:{SERVICE_NAME}:x {_quoted(barrier)}, once the user is there)"
             )
+
+
+def _hidden(service: Service) -> Iterator[str]:
+    for path in dict.fromkeys(path for path in service.used() if is_below(path, _TEMPORARY)):
+        yield (
+            f"{path} is below a folder for temporary files: the service has one of its own there "
+            "and does not see it, and what stands in it is not kept. Move it elsewhere"
+        )
 
 
 def _state_elsewhere(service: Service) -> Iterator[str]:

@@ -38,19 +38,22 @@ class Account:
         if it may not be read; None: it may be read, or nothing is there."""
         real = Path(os.path.realpath(path))
         for folder in reversed(real.parents):
-            if not self._may(folder, _ENTER):
+            if not self.may(folder, _ENTER):
                 return folder
         wanted = _READ | _ENTER if real.is_dir() else _READ
-        return None if self._may(real, wanted) else real
+        return None if self.may(real, wanted) else real
 
     def may_write_below(self, folder: Path) -> bool:
         """Whether this user may make files in a folder that is there."""
-        return self.first_barrier_to(folder) is None and self._may(
+        return self.first_barrier_to(folder) is None and self.may(
             Path(os.path.realpath(folder)), _WRITE
         )
 
-    def _may(self, path: Path, wanted: int) -> bool:
-        """True too for what is not there, which is told elsewhere."""
+    def may(self, path: Path, wanted: int) -> bool:
+        """Whether this user has all the rights of `wanted` (4 read, 2 write, 1 enter).
+
+        True too for what is not there, which is told elsewhere.
+        """
         try:
             status = path.stat()
         except OSError:

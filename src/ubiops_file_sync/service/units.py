@@ -25,6 +25,9 @@ SERVICE, ONE_PASS, TIMER = (
 USER_FILE = f"{SERVICE_NAME}.conf"
 """For systemd-sysusers."""
 
+UNRUNNABLE = frozenset("\"'\\")
+"""No program is run by systemd that has one of these in its path."""
+
 _STOP_MARGIN_S = 15
 """What is left after `stop_timeout` to break off what did not end, and to write that down."""
 _EMPTY_LINES = re.compile(r"\n{3,}")
