@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.compare import Plan
-from ubiops_file_sync.errors import EXIT_STOPPED, ConfigError, SyncError
+from ubiops_file_sync.errors import EXIT_INTERRUPTED, ConfigError, SyncError
 from ubiops_file_sync.model import PlanSummary, Problem, Report
 from ubiops_file_sync.past import KEPT_NAMES, Account, PastPass, Stage
 from ubiops_file_sync.plan.guards import Halt
@@ -131,7 +131,7 @@ def _reason(error: BaseException) -> tuple[int, str]:
         return error.exit_code, str(error)
     if isinstance(error, Exception):
         return SyncError.exit_code, f"a bug in ubiops-file-sync ({type(error).__name__})"
-    return EXIT_STOPPED, "interrupted"
+    return EXIT_INTERRUPTED, "interrupted"
 
 
 def _account(report: Report, error: str | None) -> Account:

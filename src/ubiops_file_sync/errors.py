@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-EXIT_STOPPED = 130
-"""As a shell says of what a Ctrl-C ended."""
+EXIT_INTERRUPTED = 130
+"""The exit code of what a person broke off (Ctrl-C)."""
 
 
 class SyncError(Exception):
@@ -58,7 +58,7 @@ class ProfileLocked(SyncError):
 class Stopped(SyncError):
     """The pass was asked to end before it had done anything."""
 
-    exit_code: ClassVar[int] = EXIT_STOPPED
+    exit_code: ClassVar[int] = EXIT_INTERRUPTED
 
 
 class ConfigError(SyncError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from ubiops_file_sync.errors import EXIT_STOPPED, SafetyHalt
+from ubiops_file_sync.errors import EXIT_INTERRUPTED, SafetyHalt
 
 PAGE_ITEMS = 1000
 """Most items that UbiOps puts into one page of a listing."""
@@ -426,5 +426,5 @@ class Report:
         if self.halt is not None:
             return SafetyHalt.exit_code
         if self.is_stopped:
-            return EXIT_STOPPED
+            return EXIT_INTERRUPTED
         return 1 if self.problem_count else 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from emulator.client import Client
+from no_secrets import hushed
 from ubiops_file_sync.emulator import BucketServer
 
 MakeClient = Callable[..., Client]
@@ -21,6 +22,13 @@ def _no_errors_inside(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     records = caplog.get_records("call") + caplog.get_records("teardown")
     assert [record for record in records if record.name.startswith("uvicorn")] == []
+
+
+@pytest.fixture(autouse=True)
+def _test_clients_are_not_watched() -> Iterator[None]:
+    """They log each signed URL that they ask for."""
+    with hushed("urllib3", "ubiops"):
+        yield
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from engine.world import QUICK, World, assert_in_step
 from ubiops_file_sync.emulator import Fault
-from ubiops_file_sync.errors import EXIT_STOPPED, Stopped
+from ubiops_file_sync.errors import EXIT_INTERRUPTED, Stopped
 from ubiops_file_sync.model import Outcome, Report, Verb
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.reconcile import Reconciler
@@ -89,7 +89,7 @@ def test_what_is_under_way_ends_and_the_rest_waits_for_the_next_pass(world: Worl
     stop = Stop()
     report = stoppable(world, stop, StopAfter(stop, 5)).run()
     assert report.is_stopped
-    assert report.exit_code == EXIT_STOPPED
+    assert report.exit_code == EXIT_INTERRUPTED
     assert report.problem_count == 0
     sent = report.done[Verb.UPLOAD]
     assert 5 <= sent <= 5 + 2 * 2, "but those that were submitted"

@@ -137,5 +137,15 @@ def test_json_has_what_a_program_wants() -> None:
     }
 
 
-def test_a_wrong_call_is_a_line_too() -> None:
-    assert BareLines().format(_record("%d files", "no number")) == "'%d files' ('no number',)"
+class Sulking:
+    """It does not want to be looked at."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("lines", [PlainLines(), DatedLines(), JsonLines()])
+def test_a_wrong_call_is_a_line_too_and_never_an_exception(lines: logging.Formatter) -> None:
+    assert "'%d files' ('no number',)" in lines.format(_record("%d files", "no number"))
+    assert "'%s' <tuple>" in lines.format(_record("%s", Sulking(), one=Sulking()))
+    assert '["<Sulking>"]' in JsonLines().format(_record("x", deep=[Sulking()]))

@@ -92,6 +92,11 @@ def test_nothing_is_lost_or_printed_where_nobody_listens(said: Said) -> None:
     assert said(script) == ""
 
 
+def test_what_cannot_be_written_as_json_ends_nothing(said: Said) -> None:
+    script = "set_up(Stderr('INFO', LogFormat.JSON))\nlog.info('x', extra={'a': {(1, 2): 3}})"
+    assert "keys must be str" in said(script + "\nlog.info('y')").partition('"y"')[0]
+
+
 def test_a_thread_that_ends_by_a_bug_is_in_the_log(said: Said) -> None:
     script = "set_up()\nt = threading.Thread(target=lambda: 1 / 0, name='pass-models')\nt.start()"
     lines = said(script + "\nt.join()").splitlines()

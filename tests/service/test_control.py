@@ -256,12 +256,26 @@ def test_metrics_in_a_file(place: Place) -> None:
 def test_service_and_commands_share_a_log_file(place: Place) -> None:
     log = place.folder / "logs/sync.log"
     log.parent.mkdir()
-    place.configure({"log": {"file": str(log), "format": "json"}}, p={"every": "1s"})
-    with place.service() as service:
+    place.configure({"log": {"file": str(log), "format": "json"}}, p={"every": "1s"}, q={})
+    place.write("bad\\name\n", b"1", "q")
+    with place.service("p") as service:
         service.hears("READY=1")
-        eventually(lambda: log.exists() and "nothing to do" in log.read_text(), "lines")
-        for _ in range(3):
-            place.command("reconcile")
-    for line in log.read_text().splitlines():
-        json.loads(line)
+        for n in range(3):
+            place.write(f"{n}", b"1", "q")
+            done = place.command("reconcile", "q")
+            assert (done.returncode, done.stderr) == (0, "")
+        eventually(lambda: log.read_text().count("p: nothing to do") > 1, "lines of the service")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len({line["pid"] for line in lines}) == 4
+    told = [line["key"] for line in lines if line["message"].startswith("q: uploaded")]
+    assert sorted(told) == ["0", "1", "2", "bad\\name\n"]
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_command_with_a_log_file_says_nothing_twice(place: Place) -> None:
+    log = place.folder / "sync.log"
+    place.configure({"log": {"file": str(log)}}, p={"local_dir": str(place.folder / "no/where")})
+    done = place.command("reconcile")
+    assert done.returncode == 4
+    assert done.stderr.count("does not exist") == 1
+    assert log.read_text().count("does not exist") == 1

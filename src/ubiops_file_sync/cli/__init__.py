@@ -27,9 +27,7 @@ from ubiops_file_sync.cli.status import status
 from ubiops_file_sync.cli.trash import trash
 from ubiops_file_sync.cli.undo import undo
 from ubiops_file_sync.cli.verify import verify
-from ubiops_file_sync.errors import SyncError, UsageError
-
-EXIT_INTERRUPTED = 130
+from ubiops_file_sync.errors import EXIT_INTERRUPTED, SyncError, UsageError
 
 _EPILOG = """\b
 Examples:

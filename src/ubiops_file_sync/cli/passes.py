@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,11 @@ import click
 
 from ubiops_file_sync.cli import turns
 from ubiops_file_sync.cli.output import say
-from ubiops_file_sync.errors import UsageError
+from ubiops_file_sync.errors import SyncError, UsageError
 
 if TYPE_CHECKING:
     from ubiops_file_sync.compare import Plan
-    from ubiops_file_sync.config import Profile
+    from ubiops_file_sync.config import Profile, Settings
     from ubiops_file_sync.model import Report
     from ubiops_file_sync.saved_plan import SavedPlan
 
@@ -54,8 +55,11 @@ def reconcile(
     """Bring PROFILES (default: all that are enabled) in step: one pass over each."""
     settings = turns.settings_of(config)
 
+    if not dry_run:
+        turns.log_passes(settings)
+
     def turn(profile: Profile) -> dict[str, Any]:
-        mine = _Turn(profile, settings.state_dir, allow, as_json=as_json)
+        mine = _Turn(profile, settings, allow, as_json=as_json)
         return mine.planned() if dry_run else mine.reconciled()
 
     documents = turns.take_turns(settings.select_to_run(profiles), turn, as_json=as_json)
@@ -81,10 +85,11 @@ def apply(config: Path | None, file: Path, *, allow: tuple[str, ...], as_json: b
     from ubiops_file_sync.saved_plan import load_plan
 
     settings = turns.settings_of(config)
+    turns.log_passes(settings)
     with load_plan(file) as saved:
 
         def turn(profile: Profile) -> dict[str, Any]:
-            return _Turn(profile, settings.state_dir, allow, as_json=as_json).applied(saved)
+            return _Turn(profile, settings, allow, as_json=as_json).applied(saved)
 
         documents = turns.take_turns(settings.select((saved.profile,)), turn, as_json=as_json)
     _finish(documents, as_json=as_json)
@@ -130,7 +135,7 @@ def plan(
         _require_one(selected, save, force=force)
 
     def turn(profile: Profile) -> dict[str, Any]:
-        mine = _Turn(profile, settings.state_dir, allow, as_json=as_json)
+        mine = _Turn(profile, settings, allow, as_json=as_json)
         return mine.planned(save, force=force)
 
     documents = turns.take_turns(selected, turn, as_json=as_json)
@@ -158,31 +163,45 @@ class _Turn:
     """One profile's turn: run it, and say how it went unless JSON was asked for."""
 
     def __init__(
-        self, profile: Profile, state_dir: Path, allow: tuple[str, ...], *, as_json: bool
+        self, profile: Profile, settings: Settings, allow: tuple[str, ...], *, as_json: bool
     ) -> None:
+        from ubiops_file_sync.logs import LogOutcomes
         from ubiops_file_sync.past import Trigger
+        from ubiops_file_sync.progress import AllOf
         from ubiops_file_sync.reconcile import Reconciler
         from ubiops_file_sync.terminal import progress_for
 
         self._profile = profile
         self._as_json = as_json
+        self._log = LogOutcomes() if settings.log.file is not None else None
+        progress = progress_for(sys.stderr)
         self._reconciler = Reconciler(
             profile,
-            state_dir,
+            settings.state_dir,
             env=os.environ,
-            progress=progress_for(sys.stderr),
+            progress=progress if self._log is None else AllOf(progress, self._log),
             allow=allow,
             trigger=Trigger.COMMAND,
+            history_days=settings.history_days,
         )
 
     def reconciled(self) -> dict[str, Any]:
-        return self._told(self._reconciler.run())
+        return self._told(self._reconciler.run)
 
     def applied(self, saved: SavedPlan) -> dict[str, Any]:
-        return self._told(self._reconciler.apply(saved))
+        return self._told(lambda: self._reconciler.apply(saved))
 
-    def _told(self, done: Report) -> dict[str, Any]:
+    def _told(self, work: Callable[[], Report]) -> dict[str, Any]:
         from ubiops_file_sync import report
+
+        try:
+            done = work()
+        except SyncError as error:
+            if self._log is not None:
+                self._log.failed(self._profile.name, error)
+            raise
+        if self._log is not None:
+            self._log.finished(done)
 
         if not self._as_json:
             for line in report.report_lines(done):

@@ -29,6 +29,14 @@ def settings_of(config: Path | None) -> Settings:
     return settings
 
 
+def log_passes(settings: Settings) -> None:
+    """Send what passes do to the log file as well, if there is one. Raises `ConfigError`."""
+    from ubiops_file_sync.logs import open_log_of_command
+
+    if settings.log.file is not None:
+        open_log_of_command(settings.log)
+
+
 def take_turns(
     profiles: Iterable[Profile], turn: Callable[[Profile], dict[str, Any]], *, as_json: bool
 ) -> list[dict[str, Any]]:

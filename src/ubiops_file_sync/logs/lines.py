@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from ubiops_file_sync.redact import redacted
@@ -39,9 +39,10 @@ def clean(record: logging.LogRecord) -> None:
     """
     try:
         message = record.getMessage()
-    except (TypeError, ValueError, KeyError):
-        # The call is wrong. `logging` would print its arguments as they are.
-        message = f"{record.msg!r} {record.args!r}"
+    except Exception:  # noqa: BLE001  whatever an argument does when it is to be text
+        # The call is wrong, which is no reason to end a pass; and `logging` would print the
+        # arguments as they are.
+        message = f"{_as_text(record.msg)} {_as_text(record.args)}"
     record.msg, record.args = redacted(message), None
     if record.exc_info:
         record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
@@ -107,7 +108,7 @@ class JsonLines(logging.Formatter):
             document["exception"] = record.exc_text
         if record.stack_info:
             document["stack"] = record.stack_info
-        text = json.dumps(document, ensure_ascii=False, default=str)
+        text = json.dumps(document, ensure_ascii=False, default=_as_str)
         if not text.isprintable():
             text = "".join(char if char.isprintable() else _escaped(char) for char in text)
         return redacted(text)
@@ -124,6 +125,17 @@ class PrefixedLines(logging.Formatter):
         """The record with a prefix on each of its lines."""
         prefix = f"<{_priority(record.levelno)}>"
         return "\n".join(f"{prefix}{line}" for line in self._inner.format(record).split("\n"))
+
+
+def _as_text(what: object, form: Callable[[object], str] = repr) -> str:
+    try:
+        return form(what)
+    except Exception:  # noqa: BLE001  as above
+        return f"<{type(what).__name__}>"
+
+
+def _as_str(what: object) -> str:
+    return _as_text(what, str)
 
 
 def _priority(level: int) -> int:

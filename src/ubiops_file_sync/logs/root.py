@@ -7,8 +7,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from ubiops_file_sync.logs import outcomes
 from ubiops_file_sync.logs.lines import (
     BareLines,
     DatedLines,
@@ -27,13 +29,16 @@ class StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the lines of a record in one go. Where nobody listens, nothing is said."""
-        text = f"{self.format(record)}\n"
         try:
+            text = f"{self.format(record)}\n"
+        except Exception:  # noqa: BLE001  no pass ends for a line in the log
+            self.handleError(record)
+            return
+        # Closed, or its reader is gone: there is no other place to complain.
+        with suppress(OSError, ValueError):
             if sys.stderr is not None:
                 sys.stderr.write(text)
                 sys.stderr.flush()
-        except (OSError, ValueError):
-            pass  # Closed, or its reader is gone: there is no other place to complain.
 
 
 def set_up(
@@ -54,6 +59,8 @@ def set_up(
     stderr = stderr or Stderr()
     first = StderrHandler(stderr.level.upper())
     first.setFormatter(_formatter_of_stderr(stderr, os.environ if env is None else env))
+    if not stderr.has_outcomes:
+        first.addFilter(lambda record: record.name != outcomes.__name__)
     handlers: list[logging.Handler] = [first]
     if file is not None:
         handlers.append(_file_handler(file, first))

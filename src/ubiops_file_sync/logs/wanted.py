@@ -38,3 +38,5 @@ class Stderr:
     format: LogFormat = LogFormat.TEXT
     dated: bool = False
     """Time, level and process stand before each line, unless it is the journal that reads it."""
+    has_outcomes: bool = True
+    """What `LogOutcomes` tells goes there too; a command says that in its own way."""

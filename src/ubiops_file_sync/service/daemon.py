@@ -33,7 +33,7 @@ from ubiops_file_sync.service.lanes import Lane, Lanes
 from ubiops_file_sync.service.notify import Notifier
 from ubiops_file_sync.service.outlets import Outlets
 from ubiops_file_sync.service.run import Ended, PassRun
-from ubiops_file_sync.service.telling import live_of, status_words
+from ubiops_file_sync.service.telling import live_of, paused_from, paused_of, status_words
 from ubiops_file_sync.store import service_lock
 
 _log = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ class Daemon:
         profiles = settings.select_to_run(self._names)
         wanted = [(profile, settings.timing(profile)) for profile in profiles]
         paused = read_private(settings.state_dir / _PAUSED_FILE)
-        for change in self._lanes.set_up(wanted, read_clocks(), paused):
+        for change in self._lanes.set_up(wanted, read_clocks(), paused_from(paused)):
             _log.info("%s", change)
         self._lanes.at_once = settings.max_concurrent_profiles
         self._outlets.keep_only(settings, self._lanes.by_name.values())
@@ -352,13 +352,10 @@ class Daemon:
     def _note_paused(self, lane: Lane) -> None:
         """A pause outlives the service. Raises `SyncError` if it cannot be written down."""
         self._outlets.tell_due(lane)
-        paused = {
-            name: None if one.paused_until is None else one.paused_until.isoformat()
-            for name, one in self._lanes.by_name.items()
-            if one.is_paused and not one.is_retired
-        }
         try:
-            write_private(self._settings.state_dir / _PAUSED_FILE, paused)
+            write_private(
+                self._settings.state_dir / _PAUSED_FILE, paused_of(self._lanes.by_name.values())
+            )
         except OSError as error:
             raise SyncError(
                 f"done, but it could not be written down ({(error.strerror or '').lower()}), so "

@@ -129,13 +129,13 @@ class Lanes:
         self,
         wanted: Iterable[tuple[Profile, Timing]],
         now: Clocks,
-        paused: Mapping[str, str | None],
+        paused: Mapping[str, datetime | None],
     ) -> list[str]:
         """Have exactly these profiles; what changed, a line each.
 
         Those that are the same as before do not notice; one that changed keeps its pass under way,
         its failures and its pause, and is planned anew. `paused`: who is paused at the start, until
-        when (ISO 8601; None: until resumed).
+        when (None: until resumed).
         """
         changes: list[str] = []
         new = {profile.name: (profile, timing) for profile, timing in wanted}
@@ -157,12 +157,11 @@ class Lanes:
         return changes
 
     def _new(
-        self, profile: Profile, timing: Timing, now: Clocks, paused: Mapping[str, str | None]
+        self, profile: Profile, timing: Timing, now: Clocks, paused: Mapping[str, datetime | None]
     ) -> Lane:
         lane = Lane(profile, timing, timing.at_start(now, self.chance()))
         if profile.name in paused:
-            until = paused[profile.name]
-            lane.pause(None if until is None else datetime.fromisoformat(until))
+            lane.pause(paused[profile.name])
         return lane
 
     def _change(self, lane: Lane, profile: Profile, timing: Timing, now: Clocks) -> None:

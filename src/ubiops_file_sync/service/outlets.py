@@ -8,7 +8,7 @@ from typing import Self
 
 from ubiops_file_sync.config import Address, Log, Profile, Settings
 from ubiops_file_sync.errors import ConfigError
-from ubiops_file_sync.logs import LogFile, LogFormat, Stderr, set_up
+from ubiops_file_sync.logs import open_log_of_service
 from ubiops_file_sync.metrics import Listener, Metrics
 from ubiops_file_sync.service.lanes import Lane
 from ubiops_file_sync.status import read_history
@@ -45,7 +45,7 @@ class Outlets:
                 listener = metrics.listen(wanted.host, wanted.port)
         try:
             if settings.log != self._log:
-                open_log(settings.log)
+                open_log_of_service(settings.log)
         except BaseException:
             if listener is not None and listener is not self._listener:
                 listener.close()
@@ -85,17 +85,3 @@ class Outlets:
         if self.metrics is not None and not lane.is_retired:
             when = None if lane.is_paused else lane.due.at.timestamp()
             self.metrics.due(lane.profile.name, when)
-
-
-def open_log(log: Log) -> None:
-    """Send the log of this process where the configuration says. Raises `ConfigError`.
-
-    Where there is a file, standard error has what is wrong, and no more.
-    """
-    level = log.level.value.upper()
-    form = LogFormat(log.format.value)
-    if log.file is None:
-        set_up(Stderr(level, form, dated=True))
-        return
-    stderr = Stderr("WARNING" if level in {"DEBUG", "INFO"} else level, form, dated=True)
-    set_up(stderr, LogFile(log.file, level, form, log.max_size, log.backups))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -99,6 +100,26 @@ def live_from(told: dict[str, Any]) -> Live:
         ),
         quota_left=told["quota_left"],
     )
+
+
+def paused_of(lanes: Iterable[Lane]) -> dict[str, Any]:
+    """Who is paused until when, to be written down."""
+    return {
+        lane.profile.name: None if lane.paused_until is None else lane.paused_until.isoformat()
+        for lane in lanes
+        if lane.is_paused and not lane.is_retired
+    }
+
+
+def paused_from(told: Mapping[str, Any]) -> dict[str, datetime | None]:
+    """What `paused_of` said. A time that cannot be read counts as none: a pause is no accident."""
+    found: dict[str, datetime | None] = {}
+    for name, until in told.items():
+        found[name] = None
+        with suppress(TypeError, ValueError):
+            moment = _moment(until)
+            found[name] = moment if moment is None or moment.tzinfo else None
+    return found
 
 
 def _moment(text: str | None) -> datetime | None:
