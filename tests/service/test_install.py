@@ -192,9 +192,9 @@ def test_the_commands_that_are_left_come_in_an_order_that_works(
     if owner.pw_uid:
         chown = next(command for command in commands if command.startswith(chown))
         assert f"User={owner.pw_name}" in chown
-    config = [command for command in commands if "chmod 640" in command]
+    config = [command for command in commands if command.endswith(str(made.config))]
     # Where a folder on the way is closed, that is told instead.
-    assert len(config) == (Account.named("ubiops-file-sync").first_barrier_to(tmp_path) is None)
+    assert len(config) == 2 * (Account.named("ubiops-file-sync").first_barrier_to(tmp_path) is None)
     assert [command for command in commands if command not in config] == [
         "systemd-sysusers ubiops-file-sync.conf",
         f"install -D -m 600 /dev/stdin /etc/ubiops-file-sync/token{PASTE}",
@@ -216,7 +216,8 @@ def test_a_service_that_was_there_is_started_anew(service: MakeService) -> None:
 def test_a_user_needs_no_root(service: MakeService) -> None:
     made = service(for_user=True, env={"XDG_CONFIG_HOME": "/home/ann/.config"})
     assert next_commands(made, is_new=True) == [
-        f"install -D -m 600 /dev/stdin /home/ann/.config/ubiops-file-sync/token{PASTE}",
+        "mkdir -p /home/ann/.config/ubiops-file-sync",
+        f"(umask 077; cat > /home/ann/.config/ubiops-file-sync/token){PASTE}",
         "systemctl --user daemon-reload",
         "systemctl --user enable --now ubiops-file-sync",
         "loginctl enable-linger    # so that it runs while you are not logged in, too",

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import ubiops_file_sync
 from ubiops_file_sync.config import (
-    DEFAULT_TOKEN_ENV,
     HOST_VARIABLE,
     SYSTEM_CONFIG_DIR,
     SYSTEM_STATE_DIR,
@@ -25,6 +24,7 @@ from ubiops_file_sync.config import (
     user_config_dir,
 )
 from ubiops_file_sync.errors import ConfigError, UsageError
+from ubiops_file_sync.service.tokens import delivered_tokens
 from ubiops_file_sync.service.units import (
     SERVICE_NAME,
     UNRUNNABLE,
@@ -99,15 +99,7 @@ class Service:
     def credentials(self) -> dict[str, Path]:
         """The file of each token that systemd is to deliver, by its name."""
         folder = user_config_dir(self.env) if self.for_user else SYSTEM_CONFIG_DIR
-        names = [
-            profile.token_env or DEFAULT_TOKEN_ENV
-            for profile in self.settings.profiles.values()
-            if profile.token is None and profile.token_file is None
-        ]
-        return {
-            name: folder / ("token" if name == DEFAULT_TOKEN_ENV else f"token.{name}")
-            for name in names
-        }
+        return delivered_tokens(self.settings, folder)
 
     def directories(self) -> list[Path]:
         """Where the service writes, beyond the folders that systemd makes for it."""

@@ -26,7 +26,9 @@ def next_commands(service: Service, *, is_new: bool) -> list[str]:
 def _of_user(service: Service, *, is_new: bool) -> Iterator[str]:
     for file in service.credentials().values():
         if not file.exists():
-            yield f"install -D -m 600 /dev/stdin {_quoted(file)}    {_PASTE}"
+            # Not by way of /dev/stdin: a terminal may belong to whoever logged in, and not to them.
+            yield f"mkdir -p {_quoted(file.parent)}"
+            yield f"(umask 077; cat > {_quoted(file)})    {_PASTE}"
     yield "systemctl --user daemon-reload"
     yield from _start("systemctl --user", is_new=is_new)
     yield "loginctl enable-linger    # so that it runs while you are not logged in, too"
@@ -40,7 +42,8 @@ def _of_system(service: Service, account: Account, *, is_new: bool) -> Iterator[
             yield f"install -D -m 600 /dev/stdin {_quoted(file)}    {_PASTE}"
     for file in (service.config, *service.token_files()):
         if account.first_barrier_to(file) == file.resolve():
-            yield f"chown root:{SERVICE_NAME} {_quoted(file)} && chmod 640 {_quoted(file)}"
+            yield f"chown root:{SERVICE_NAME} {_quoted(file)}"
+            yield f"chmod 640 {_quoted(file)}"
     for folder in service.directories():
         if not folder.exists():
             mode = "-m 700 " if folder == service.settings.state_dir else ""
