@@ -186,9 +186,13 @@ class Daemon:
         self._runs[id(lane)] = run
 
         def work() -> None:
-            ended = run()
-            self._inbox.append(_PassEnded(lane, ended))
-            self._wake()
+            ended = Ended(1, "a bug in ubiops-file-sync; its log has more")
+            try:
+                ended = run()
+            finally:
+                # Whatever came of it: a lane that never hears of its end would run no more.
+                self._inbox.append(_PassEnded(lane, ended))
+                self._wake()
 
         # A daemon's thread: one that hangs in a dead disk must not hold the end of the process.
         threading.Thread(target=work, name=f"pass-{lane.profile.name}", daemon=True).start()
@@ -265,6 +269,8 @@ class Daemon:
                 "restart the service to move it"
             )
         settings.select_to_run(self._names)
+        for warning in settings.warnings:
+            _log.warning("%s", warning)
         self._outlets.open(settings)
         self._settings = settings
         self._set_up_lanes(settings)
