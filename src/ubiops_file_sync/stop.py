@@ -20,7 +20,8 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
-        self._is_urgent = False
+        self.urgent = threading.Event()
+        """Set by `now`."""
         self._when_asked: list[_Break] = []
         self._when_urgent: list[_Break] = []
 
@@ -36,7 +37,7 @@ class Stop:
 
     def now(self) -> None:
         """Begin nothing more, and break off what is under way."""
-        self._is_urgent = True
+        self.urgent.set()
         self.ask()
         _call_all(self._when_urgent)
 
@@ -61,7 +62,7 @@ class Stop:
     def breaks_now(self, work: _Break) -> Iterator[None]:
         """`work` breaks off what the block does, if it is to end now."""
         with _listed(self._when_urgent, work):
-            if self._is_urgent:
+            if self.urgent.is_set():
                 work()
             yield
 

@@ -17,6 +17,7 @@ from ubiops_file_sync import __version__
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
+from ubiops_file_sync.cli.install import install_service
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
 from ubiops_file_sync.cli.restore import restore
@@ -64,7 +65,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
-_SERVICE = (run, trigger, pause, resume, reload)
+_SERVICE = (run, trigger, pause, resume, reload, install_service)
 for _command in (*_PASSES, *_FILES, *_SERVICE, doctor, serve_bucket, demo):
     cli.add_command(_command)
 

@@ -107,4 +107,5 @@ class PassRun:
                     self.profile.hook_timeout,
                     env=self.env,
                     without=(self.profile.token_env or "",),
+                    stopping=self.stop.urgent,
                 )
