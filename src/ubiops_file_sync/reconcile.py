@@ -77,7 +77,7 @@ class Reconciler:
         self._history_days = history_days
         self._allow = frozenset(allow)
         self._stop = stop or Stop()
-        self._traffic = traffic
+        self._traffic = traffic or Traffic()
         unknown = self._allow.difference(ALLOWABLE)
         if unknown:
             raise UsageError(
@@ -271,6 +271,7 @@ class Reconciler:
                 self._profile.multipart_threshold,
                 self._now_ns,
                 {(one.key, one.direction): one for one in unfinished},
+                self._traffic,
             ),
             direction=self._profile.direction,
             settle_ns=int(self._profile.settle * 1e9),
