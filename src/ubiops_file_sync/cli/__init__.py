@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.config import check_config, config, schema
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
@@ -65,7 +66,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
 _SERVICE = (run, trigger, pause, resume, reload)
-for _command in (*_PASSES, *_FILES, *_SERVICE, doctor, serve_bucket, demo):
+_SETTING_UP = (check_config, config, schema, doctor)
+for _command in (*_PASSES, *_FILES, *_SERVICE, *_SETTING_UP, serve_bucket, demo):
     cli.add_command(_command)
 
 
