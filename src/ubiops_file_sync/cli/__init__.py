@@ -6,6 +6,7 @@ A module a group of commands; this one joins them and turns exceptions into exit
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.completion import COMPLETE_VARIABLE, completion, offer_profiles
 from ubiops_file_sync.cli.config import check_config, config, schema
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
@@ -66,7 +68,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
 _SERVICE = (run, trigger, pause, resume, reload)
-_SETTING_UP = (check_config, config, schema, doctor)
+_SETTING_UP = (check_config, config, schema, doctor, completion)
 for _command in (*_PASSES, *_FILES, *_SERVICE, *_SETTING_UP, serve_bucket, demo):
     cli.add_command(_command)
 
@@ -77,6 +79,8 @@ def main() -> None:
         # A name that the terminal's encoding lacks is no reason to end a pass.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if COMPLETE_VARIABLE in os.environ:
+        offer_profiles(cli)
     sys.exit(_code_of(lambda: cli.main(standalone_mode=False)))
 
 
