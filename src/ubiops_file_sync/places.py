@@ -88,7 +88,7 @@ def open_bucket(
         project=profile.project,
         bucket=profile.bucket,
         prefix=profile.prefix,
-        token_source=profile.token_source,
+        token_source=profile.token_source(env),
     )
     quota = quota_for(profile.api_host, profile.quota_share)
     limit = profile.bandwidth_limit

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from config.conftest import WriteConfig
+from ubiops_file_sync.config.check import FileCheck
+from ubiops_file_sync.config.yaml_source import read_yaml
 from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction
 
 MINIMAL = "profiles:\n  models:\n    local_dir: /srv/models\n    project: my-project\n"
@@ -124,6 +126,26 @@ def test_state_goes_where_systemd_or_the_desktop_keeps_it(
     write_config: WriteConfig, env: dict[str, str], expected: str
 ) -> None:
     assert write_config(MINIMAL).load(env).state_dir == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "env", "expected"),
+    [
+        ("/etc/ubiops-file-sync/config.yaml", {}, "/var/lib/ubiops-file-sync"),
+        ("/etc/ubiops-file-sync/site/x.yaml", {}, "/var/lib/ubiops-file-sync"),
+        ("/etc/ubiops-file-sync/config.yaml", {"STATE_DIRECTORY": "/told"}, "/told"),
+        ("/etc/ubiops-file-sync/../x.yaml", {}, "/x/ubiops-file-sync"),
+        ("/etc/ubiops-file-sync.yaml", {}, "/x/ubiops-file-sync"),
+    ],
+)
+def test_the_state_of_a_configuration_in_etc_is_the_system_services(
+    path: str, env: dict[str, str], expected: str
+) -> None:
+    env = {"XDG_STATE_HOME": "/x", **env}
+    check = FileCheck(read_yaml(MINIMAL, env), Path(path), is_private=True)
+    assert check.settings(env).state_dir == Path(expected)
+    told = FileCheck(read_yaml(f"state_dir: /mine\n{MINIMAL}", env), Path(path), is_private=True)
+    assert told.settings(env).state_dir == Path("/mine")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 import pycurl
 
 from ubiops_file_sync.bucket.bandwidth import Bandwidth
+from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.errors import Interrupted
 
 CONNECT_TIMEOUT_S = 10.0
@@ -213,7 +214,8 @@ class HttpClient:
             # Until there is a connection that `stop` could hang up, and for Ctrl-C.
             if not was_connected or threading.current_thread() is threading.main_thread():
                 exchange.watch(curl)
-            curl.perform()
+            with stepping_aside():
+                curl.perform()
             if was_connected and curl.getinfo(pycurl.NUM_CONNECTS):
                 exchange.was_sent_again = True
         except pycurl.error as error:

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from ubiops_file_sync.bucket.retry import RATE_LIMITED
 from ubiops_file_sync.bucket.window import Window, reset_told_by, told_by
 from ubiops_file_sync.config.fields import DEFAULT_QUOTA_SHARE
+from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.model import Pace
 
 _KEPT = 8
@@ -66,7 +67,8 @@ class Quota:
                     if opens_at <= now:
                         self._window.sent()
                         return now
-                    turn.wait(None if opens_at == math.inf else opens_at - now)
+                    with stepping_aside():
+                        turn.wait(None if opens_at == math.inf else opens_at - now)
                 return None
             finally:
                 self._waiting.remove(turn)

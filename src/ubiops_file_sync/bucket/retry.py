@@ -10,6 +10,7 @@ from typing import TypeVar
 import tenacity
 
 from ubiops_file_sync.bucket.http import NoAnswer
+from ubiops_file_sync.courtesy import stepping_aside
 
 Result = TypeVar("Result")
 
@@ -97,7 +98,7 @@ def attempt(
         if error is not None and not stopping.is_set():
             tell(error, state.attempt_number, state.upcoming_sleep)
 
-    return tenacity.Retrying(
+    retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(passes_by_itself),
         stop=tenacity.stop_after_attempt(policy.tries)
         | tenacity.stop_when_event_set(stopping)
@@ -109,4 +110,6 @@ def attempt(
         before_sleep=before_wait,
         sleep=tenacity.sleep_using_event(stopping),
         reraise=True,
-    )(first_as_it_was)
+    )
+    with stepping_aside():
+        return retrying(first_as_it_was)

@@ -20,6 +20,7 @@ from ubiops_file_sync.cli.config import check_config, config, schema
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
+from ubiops_file_sync.cli.install import install_service
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
 from ubiops_file_sync.cli.restore import restore
@@ -67,7 +68,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
-_SERVICE = (run, trigger, pause, resume, reload)
+_SERVICE = (run, trigger, pause, resume, reload, install_service)
 _SETTING_UP = (check_config, config, schema, doctor, completion)
 for _command in (*_PASSES, *_FILES, *_SERVICE, *_SETTING_UP, serve_bucket, demo):
     cli.add_command(_command)

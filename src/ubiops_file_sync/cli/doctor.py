@@ -14,6 +14,7 @@ import click
 
 from ubiops_file_sync.cli import turns
 from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.owner import act_as_owner
 from ubiops_file_sync.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def _diagnose(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) 
     except ConfigError as error:
         coming = iter(of_no_configuration(error))
     else:
+        act_as_owner(settings, os.environ)
         doctor = Doctor(settings, settings.select(profiles), os.environ)
         coming = doctor.findings()
     for finding in coming:

@@ -38,7 +38,7 @@ def status(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) -> 
     """
     settings = turns.settings_of(config)
     service = _service(settings.state_dir)
-    if not as_json:
+    if service is not None and not as_json:
         say(_service_words(service))
 
     def turn(profile: Profile) -> dict[str, Any]:
@@ -52,6 +52,8 @@ def status(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) -> 
         return status_json(told, live) | {"exit_code": 0}
 
     documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
+    if service is None and not as_json:
+        say("no service is running over this state")
     about = {"service": service and {n: service[n] for n in service if n != "profiles"}}
     turns.end(documents, turns.worst_of(documents), as_json=as_json, **about)
 
@@ -81,9 +83,7 @@ def _live(service: dict[str, Any], profile: str) -> Live | None:
         return None
 
 
-def _service_words(service: dict[str, Any] | None) -> str:
-    if service is None:
-        return "no service is running"
+def _service_words(service: dict[str, Any]) -> str:
     since = datetime.fromisoformat(service["since"]).astimezone()
     words = f"service: process {service['process']} since {since:%Y-%m-%d %H:%M:%S %Z}"
     if service["is_stopping"]:

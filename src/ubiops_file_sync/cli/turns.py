@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ubiops_file_sync.cli.output import bug_words, say
+from ubiops_file_sync.cli.owner import act_as_owner
 from ubiops_file_sync.errors import SyncError
 
 if TYPE_CHECKING:
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def settings_of(config: Path | None) -> Settings:
-    """The settings, once their warnings were told and the log has a place. Raises `ConfigError`."""
+    """The settings, once their warnings were told and the log has a place. Raises `ConfigError`.
+
+    From then on root acts as the user of the system's service, if it is that one's configuration.
+    """
     from ubiops_file_sync.config import load_settings
     from ubiops_file_sync.logs import set_up
 
@@ -26,6 +31,7 @@ def settings_of(config: Path | None) -> Settings:
     settings = load_settings(config)
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
+    act_as_owner(settings, os.environ)
     return settings
 
 

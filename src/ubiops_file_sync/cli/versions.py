@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ubiops_file_sync.cli.owner import act_as_owner
 from ubiops_file_sync.errors import SyncError
 from ubiops_file_sync.model import Verb
 
@@ -24,12 +26,13 @@ Found = TypeVar("Found")
 
 
 def read_settings(config: Path | None) -> Settings:
-    """The settings; what they warn of is told."""
+    """The settings; what they warn of is told. As `turns.settings_of` for root."""
     from ubiops_file_sync.config import load_settings
 
     settings = load_settings(config)
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
+    act_as_owner(settings, os.environ)
     return settings
 
 

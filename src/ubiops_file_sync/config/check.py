@@ -28,6 +28,7 @@ from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
 HOST_VARIABLE = "UBIOPS_API_HOST"
+"""Names the host for a file that names none."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
 
 
@@ -62,7 +63,9 @@ class FileCheck:
         checked = {name: profile for name, profile in profiles.items() if profile is not None}
         for name, message in overlaps(checked):
             self._fault(("profiles", name), message)
-        state_dir = None if head is None else head.state_dir or default_state_dir(env)
+        state_dir = None
+        if head is not None:
+            state_dir = head.state_dir or default_state_dir(env, self._path)
         for message in exposed(checked, self._private(state_dir, head, checked)):
             self._fault((), message)
         if self._faults or head is None or state_dir is None:

@@ -18,6 +18,7 @@ from ubiops_file_sync.config.models import (
     default_state_dir,
 )
 from ubiops_file_sync.config.overlap import exposed
+from ubiops_file_sync.config.tokens import credential_file
 from ubiops_file_sync.model import ConflictPolicy
 
 SOURCE = "environment variables"
@@ -81,10 +82,11 @@ def environment_settings(env: Mapping[str, str], cwd: Path) -> Settings:
     folder that holds the state: it would go into the bucket.
     """
     values = {field: env[name] for name, field in VARIABLES.items() if _is_given(env, name)}
+    is_token_delivered = credential_file(DEFAULT_TOKEN_ENV, env) is not None
     faults = [
         Fault((name,), f"is not set; set it to {meaning}")
         for name, meaning in _MEANING.items()
-        if not _is_given(env, name)
+        if not _is_given(env, name) and not (name == DEFAULT_TOKEN_ENV and is_token_delivered)
     ]
     faults.extend(_wrong_words(env))
     try:
@@ -122,7 +124,7 @@ def _wrong_words(env: Mapping[str, str]) -> list[Fault]:
         newer_files_are_preserved(env)
     except ValueError as error:
         faults.append(Fault((OVERWRITE_VARIABLE,), str(error)))
-    if _is_given(env, DEFAULT_TOKEN_ENV):
+    if _is_given(env, DEFAULT_TOKEN_ENV) and credential_file(DEFAULT_TOKEN_ENV, env) is None:
         try:
             clean_token(env[DEFAULT_TOKEN_ENV])
         except ValueError as error:

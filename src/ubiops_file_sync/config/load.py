@@ -10,7 +10,7 @@ from pathlib import Path
 from ubiops_file_sync.config.check import FileCheck
 from ubiops_file_sync.config.environment import environment_settings, speaks_of_a_profile
 from ubiops_file_sync.config.faults import Fault, config_error
-from ubiops_file_sync.config.models import Settings
+from ubiops_file_sync.config.models import SYSTEM_CONFIG_DIR, Settings
 from ubiops_file_sync.config.yaml_source import Document, read_yaml
 from ubiops_file_sync.errors import ConfigError
 
@@ -53,12 +53,13 @@ def find_config(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | 
 def _candidates(env: Mapping[str, str], cwd: Path) -> list[Path]:
     return [
         cwd / "ubiops-file-sync.yaml",
-        _user_config_dir(env) / "config.yaml",
-        Path("/etc/ubiops-file-sync/config.yaml"),
+        user_config_dir(env) / "config.yaml",
+        SYSTEM_CONFIG_DIR / "config.yaml",
     ]
 
 
-def _user_config_dir(env: Mapping[str, str]) -> Path:
+def user_config_dir(env: Mapping[str, str]) -> Path:
+    """Where a user's own configuration is."""
     xdg = env.get("XDG_CONFIG_HOME", "")
     if xdg and Path(xdg).is_absolute():
         return Path(xdg, "ubiops-file-sync")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, model_validator
 
-from ubiops_file_sync.config import addresses, commands, fields
+from ubiops_file_sync.config import addresses, commands, fields, tokens
 from ubiops_file_sync.config.faults import nearest
 from ubiops_file_sync.config.service import Service
 from ubiops_file_sync.errors import ConfigError, UsageError
@@ -32,18 +32,24 @@ SCHEDULE_SETTINGS = ("schedule", "every")
 ONE_SCHEDULE_ONLY = "give only one of schedule and every"
 ONE_TOKEN_ONLY = "give only one of token, token_env and token_file"  # noqa: S105  no token
 
-_MAX_TOKEN_FILE_BYTES = 65_536
+SYSTEM_CONFIG_DIR = Path("/etc/ubiops-file-sync")
+SYSTEM_STATE_DIR = Path("/var/lib/ubiops-file-sync")
+"""What the system's unit calls `StateDirectory=ubiops-file-sync`."""
 
 
-def default_state_dir(env: Mapping[str, str] | None = None) -> Path:
+def default_state_dir(env: Mapping[str, str] | None = None, config: Path | None = None) -> Path:
     """Where state is kept unless told: systemd's `$STATE_DIRECTORY`, else the XDG state folder.
 
-    systemd separates several folders by colons; the first is ours.
+    The state of a configuration in `SYSTEM_CONFIG_DIR` is where systemd keeps that of the system's
+    service, so that whoever asks about it by hand finds it. systemd separates several folders by
+    colons; the first is ours.
     """
     env = os.environ if env is None else env
     given = env.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
+    if config is not None and Path(os.path.normpath(config)).is_relative_to(SYSTEM_CONFIG_DIR):
+        return SYSTEM_STATE_DIR
     xdg = env.get("XDG_STATE_HOME", "")
     if xdg and Path(xdg).is_absolute():
         return Path(xdg, "ubiops-file-sync")
@@ -180,62 +186,22 @@ class Profile(BaseModel):
         """
         return f"{self.bucket_dir}/" if self.bucket_dir else ""
 
-    @property
-    def token_source(self) -> str:
+    def token_source(self, env: Mapping[str, str]) -> str:
         """Where the token comes from, in words for a message; never the token."""
         if self.token is not None:
             return "`token` in the configuration"
-        if self.token_file is not None:
-            return f"file {self.token_file}"
-        return f"environment variable {self.token_env or DEFAULT_TOKEN_ENV}"
+        return tokens.source_words(self.token_env or DEFAULT_TOKEN_ENV, self.token_file, env)
 
     def read_token(self, env: Mapping[str, str]) -> SecretStr:
         """The bare token, without `Token `, read anew at each call: token files get rotated.
 
-        Raises ConfigError, naming the profile and where the token was looked for.
+        A credential of systemd that has the variable's name goes before the variable. Raises
+        ConfigError, naming the profile and where the token was looked for.
         """
         if self.token is not None:
             return self.token
-        text: str | None
-        if self.token_file is not None:
-            place, text = (
-                f"token file {self.token_file}",
-                _read_token_file(self.name, self.token_file),
-            )
-        else:
-            variable = self.token_env or DEFAULT_TOKEN_ENV
-            place, text = f"environment variable {variable}", env.get(variable)
-        if text is None:
-            raise ConfigError(
-                f"profile {self.name}: {place} is not set; set it to the service user's token, "
-                "or name another place with token_env or token_file"
-            )
-        trouble = _token_trouble(text)
-        if trouble:
-            raise ConfigError(f"profile {self.name}: {place} {trouble}")
-        return SecretStr(fields.clean_token(text))
-
-
-def _token_trouble(text: str) -> str | None:
-    try:
-        fields.clean_token(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _read_token_file(profile: str, path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            # Bounded, and one byte more than fits, so that a wrong path ends here.
-            content = file.read(_MAX_TOKEN_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(
-            f"profile {profile}: token file {path} cannot be read ({error.strerror}); "
-            "create it, readable by this user, with nothing but the token in it"
-        ) from error
-    # Bytes that are no ASCII become letters that no token has, and are refused as such.
-    return content.decode("utf-8", errors="replace")
+        variable = self.token_env or DEFAULT_TOKEN_ENV
+        return tokens.read_token(self.name, variable, self.token_file, env)
 
 
 class Settings(Service):

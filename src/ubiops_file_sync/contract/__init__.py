@@ -73,7 +73,7 @@ def raw_bucket(
         project=profile.project,
         bucket=profile.bucket,
         prefix="",
-        token_source=profile.token_source,
+        token_source=profile.token_source(env),
     )
     token = profile.read_token(env).get_secret_value()
     keep_secret(token)

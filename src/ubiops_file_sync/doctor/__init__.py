@@ -96,7 +96,8 @@ class Doctor:
         if isinstance(access, SyncError):
             yield problem_of("UbiOps", access)
             return
-        yield ok("token", f"{profile.token_source}: UbiOps at {profile.api_host} knows it")
+        source = profile.token_source(self.env)
+        yield ok("token", f"{source}: UbiOps at {profile.api_host} knows it")
         yield from of_bucket(profile, access)
 
     def _access(self, profile: Profile) -> Access | SyncError:

@@ -6,12 +6,13 @@ hold those up nor are left to the end.
 
 from __future__ import annotations
 
-import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from ubiops_file_sync.courtesy import a_turn
 from ubiops_file_sync.errors import KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
@@ -19,6 +20,9 @@ from ubiops_file_sync.stop import Stop
 
 _AHEAD = 2
 """Units of work a worker that may be submitted: one under way, one ready."""
+
+_LONGEST_WAIT_S = 0.05
+"""How long one that has ended waits at most for others, to be heeded together with them."""
 
 PARTS_A_FILE = 4
 """Parts of one file that travel at once: more are lost when the program is killed."""
@@ -83,10 +87,48 @@ class _Task:
         """Take the next step."""
         error, self.error = self.error, None
         try:
-            return next(self.steps) if error is None else self.steps.throw(error)
+            with a_turn():
+                return next(self.steps) if error is None else self.steps.throw(error)
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
+
+
+_Future = Future[Outcome | Batch | Part | None]
+
+
+class _Ended:
+    """Units of work that have ended. Workers put them in, and the thread that runs the pool takes
+    them out.
+
+    It is woken for several at once: to wake it for each would cost as much as a small file does.
+    """
+
+    def __init__(self) -> None:
+        self._units: deque[tuple[_Task, _Future]] = deque()
+        self._enough = 1
+        self._are_enough = threading.Event()
+
+    def put(self, task: _Task, future: _Future) -> None:
+        """One more."""
+        self._units.append((task, future))
+        if len(self._units) >= self._enough:
+            self._are_enough.set()
+
+    def take(self, enough: int) -> Iterator[tuple[_Task, _Future]]:
+        """Wait until `enough` have ended, or for a while if one has; then all that have."""
+        self._enough = enough
+        longest_s: float | None = _LONGEST_WAIT_S
+        while len(self._units) < self._enough:
+            self._are_enough.clear()
+            if len(self._units) < self._enough and not self._are_enough.wait(longest_s):
+                self._enough, longest_s = 1, None
+        return self.left()
+
+    def left(self) -> Iterator[tuple[_Task, _Future]]:
+        """All that have ended and were not taken."""
+        while self._units:
+            yield self._units.popleft()
 
 
 class _Crowd:
@@ -106,8 +148,7 @@ class _Crowd:
         self._small: Iterator[Steps] | None = small
         self._big: Iterator[Steps] | None = big
         self._streak = _Streak(limit=max(10, 2 * workers))
-        self._done: queue.SimpleQueue[tuple[_Task, Future[Outcome | Batch | Part | None]]]
-        self._done = queue.SimpleQueue()
+        self._done = _Ended()
         self._under_way = 0
         self._parts_under_way = 0
         self._open: deque[_Task] = deque()
@@ -172,12 +213,15 @@ class _Crowd:
 
     def _submit(self, task: _Task, work: Callable[[], Outcome | Batch | Part | None]) -> None:
         future = self._pool.submit(work)
-        future.add_done_callback(lambda ended: self._done.put((task, ended)))
+        future.add_done_callback(lambda ended: self._done.put(task, ended))
         self._under_way += 1
 
     def collect(self) -> None:
-        """Wait for a unit of work to end, and heed it; raises what a step raised."""
-        task, future = self._done.get()
+        """Wait for units of work to end, and heed them; raises what a step raised."""
+        for task, future in self._done.take(max(1, min(self._workers // 2, self._under_way))):
+            self._heed(task, future)
+
+    def _heed(self, task: _Task, future: _Future) -> None:
         self._under_way -= 1
         if task.under_way:
             self._heed_unit(task, future)
@@ -230,8 +274,7 @@ class _Crowd:
 
     def collect_what_ended(self) -> None:
         """Tell of what ended well, without waiting, of a pool that was shut down."""
-        while not self._done.empty():
-            task, future = self._done.get()
+        for task, future in self._done.left():
             if future.cancelled() or future.exception() is not None:
                 continue
             result = future.result()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from ubiops_file_sync import keys
+from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.errors import KeyFailure, SafetyHalt
 from ubiops_file_sync.local.descend import (
     FILE,
@@ -203,7 +204,7 @@ class LocalTree:
         ):
             if expected is not None:
                 _dress_as(fd, parent_fd, name)
-            os.fsync(fd)
+            _flush(fd)
             self._require(parent_fd, name, key, expected)
             if expected is not None:
                 self._link_to_trash(parent_fd, name, key)
@@ -247,7 +248,7 @@ class LocalTree:
 
         It is durable there, name and all: the caller is about to overwrite the only other copy.
         """
-        os.fsync(staged.file.fileno())
+        _flush(staged.file.fileno())
         place = self._trash_place(key)
         with (
             self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
@@ -256,7 +257,7 @@ class LocalTree:
             rename_new(staged.name, tmp_fd, name, trash_fd, _taken_in_trash(place))
         for folder in keys.parent_chain(place):
             with self._directory(folder) as fd:
-                os.fsync(fd)
+                _flush(fd)
 
     def copy_name(self, entry: LocalEntry, new_key: str) -> bool:
         """Give the file a second name, `new_key`, beside its own; False: that name is taken.
@@ -397,6 +398,12 @@ def _rename_new(old: str, old_fd: int, name: str, parent_fd: int) -> None:
     except KeyFailure:
         require_own_name(parent_fd, name)
         raise
+
+
+def _flush(fd: int) -> None:
+    """Have the file on the disk, and let others work meanwhile."""
+    with stepping_aside():
+        os.fsync(fd)
 
 
 def _dress_as(fd: int, parent_fd: int, name: str) -> None:
