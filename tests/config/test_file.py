@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from config.conftest import WriteConfig
-from ubiops_file_sync.config import Settings, load_settings
 from ubiops_file_sync.config.check import FileCheck
 from ubiops_file_sync.config.yaml_source import read_yaml
 from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction
@@ -351,23 +350,6 @@ def test_profile_names_that_make_no_file_names_are_refused(
 ) -> None:
     [line] = write_config(f"profiles: {{{name}: {{local_dir: /a, project: p}}}}").refusal()
     assert "a profile's name becomes a file name" in line
-
-
-@pytest.mark.parametrize("name", ["minimal.yaml", "several-profiles.yaml"])
-def test_the_example_configurations_load(name: str) -> None:
-    path = Path(__file__).parents[2] / "configs" / name
-    settings = load_settings(path, {})
-    assert settings.profiles["models"].project == "my-project"
-    assert settings.warnings == ()
-
-
-def test_the_larger_example_teaches_what_it_says() -> None:
-    path = Path(__file__).parents[2] / "configs" / "several-profiles.yaml"
-    settings: Settings = load_settings(path, {"UBIOPS_PROJECT": "mine"})
-    assert [profile.project for profile in settings.select([])] == ["mine"] * 3
-    assert settings.profiles["datasets"].direction is Direction.DOWNLOAD
-    assert settings.profiles["results"].local_dir == path.parent / "results"
-    assert (settings.profiles["results"].workers, settings.profiles["models"].workers) == (32, 8)
 
 
 @pytest.mark.parametrize(

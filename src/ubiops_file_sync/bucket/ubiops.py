@@ -164,7 +164,7 @@ class UbiOpsBucket:
 
         def ask() -> _Page:
             answer = self._listed(options)
-            self.skew_us = _skew_us(answer.headers, self._now_ns() // 1000)
+            self.skew_us = measured_skew_us(answer.headers, self._now_ns() // 1000)
             return _decoded(answer, _Page)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
@@ -202,7 +202,7 @@ class UbiOpsBucket:
                 if refused.status == _NOT_FOUND:
                     return None
                 raise
-            self.skew_us = _skew_us(answer.headers, time.time_ns() // 1000)
+            self.skew_us = measured_skew_us(answer.headers, time.time_ns() // 1000)
             return self._entry(_decoded(answer, _Item))
 
         return self._tried(ask, "get", key)
@@ -468,7 +468,7 @@ def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
         raise Damaged("the answer is not what the UbiOps API sends") from None
 
 
-def _skew_us(headers: Mapping[str, str], now_us: int) -> int:
+def measured_skew_us(headers: Mapping[str, str], now_us: int) -> int:
     """How far `now_us` is ahead of the server's `Date`; 0 if by less than that can tell.
 
     `Date` has whole seconds, cut and not rounded, and the answer was under way.

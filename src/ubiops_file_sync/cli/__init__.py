@@ -6,6 +6,7 @@ A module a group of commands; this one joins them and turns exceptions into exit
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import click
 
 from ubiops_file_sync import __version__
+from ubiops_file_sync.cli.completion import COMPLETE_VARIABLE, completion, offer_profiles
+from ubiops_file_sync.cli.config import check_config, config, schema
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
@@ -63,9 +66,10 @@ def cli() -> None:
 
 _SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Passes": (reconcile, plan, apply),
-    "How things stand": (status, history, explain, verify, doctor),
+    "How things stand": (status, history, explain, verify),
     "Taking back": (trash, restore, undo),
     "The service": (run, trigger, pause, resume, reload, install_service),
+    "Setting up": (check_config, config, schema, doctor, completion),
     "To try it": (demo, serve_bucket),
 }
 for _title, _commands in _SECTIONS.items():
@@ -78,6 +82,8 @@ def main() -> None:
         # A name that the terminal's encoding lacks is no reason to end a pass.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if COMPLETE_VARIABLE in os.environ:
+        offer_profiles(cli)
     sys.exit(_code_of(lambda: cli.main(standalone_mode=False)))
 
 

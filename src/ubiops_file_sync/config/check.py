@@ -53,7 +53,7 @@ class FileCheck:
         shared = {name: top[name] for name in INHERITED if name in top}
         if "api_host" not in shared | defaults:
             shared |= self._usual_host(env)
-        inherited = _inherit(shared, defaults)
+        inherited = inherit(shared, defaults)
         profiles = {
             name: self._check_profile(values, inherited, ("profiles", name), name)
             for name, values in own.items()
@@ -162,7 +162,7 @@ class FileCheck:
         for shared in own.keys() & SHARED:
             self._fault((*path, shared), OF_THE_FILE)
         own = {setting: value for setting, value in own.items() if setting not in SHARED}
-        values = _inherit(inherited, own) | {"name": "defaults" if name is None else name}
+        values = inherit(inherited, own) | {"name": "defaults" if name is None else name}
         try:
             return Profile.model_validate(values, context={"base": self._path.parent})
         except ValidationError as error:
@@ -229,7 +229,7 @@ class FileCheck:
         )
 
 
-def _inherit(above: _Values, own: _Values) -> _Values:
+def inherit(above: _Values, own: _Values) -> _Values:
     """Own settings over those above; one of `EITHER` replaces whichever of them is above."""
     replaced = {name for names, *_ in EITHER if not own.keys().isdisjoint(names) for name in names}
     return {name: value for name, value in above.items() if name not in replaced} | own

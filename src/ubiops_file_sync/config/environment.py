@@ -26,8 +26,8 @@ SOURCE = "environment variables"
 
 _TRUE = frozenset({"true", "1", "t", "y", "yes"})
 _FALSE = frozenset({"false", "0", "f", "n", "no"})
-_OVERWRITE = "OVERWRITE_NEWER_FILES"
-_FIELDS = {
+OVERWRITE_VARIABLE = "OVERWRITE_NEWER_FILES"
+VARIABLES = {
     "LOCAL_SYNC_DIR": "local_dir",
     "BUCKET_PROJECT_NAME": "project",
     "BUCKET_NAME": "bucket",
@@ -51,7 +51,7 @@ def speaks_of_a_profile(env: Mapping[str, str]) -> bool:
 
     The token, the API's address and the quota's share alone do not.
     """
-    return any(env.get(name) for name in _FIELDS if name not in _SERVICE)
+    return any(env.get(name) for name in VARIABLES if name not in _SERVICE)
 
 
 def newer_files_are_preserved(env: Mapping[str, str]) -> bool:
@@ -63,7 +63,7 @@ def newer_files_are_preserved(env: Mapping[str, str]) -> bool:
 
     Case does not matter. Raises ValueError for any other word.
     """
-    word = env.get(_OVERWRITE, "").strip().lower()
+    word = env.get(OVERWRITE_VARIABLE, "").strip().lower()
     if word in _FALSE:
         return False
     if word and word not in _TRUE:
@@ -81,7 +81,7 @@ def environment_settings(env: Mapping[str, str], cwd: Path) -> Settings:
     writes to both. Raises ConfigError with every variable that is missing or wrong, and for a
     folder that holds the state: it would go into the bucket.
     """
-    values = {field: env[name] for name, field in _FIELDS.items() if _is_given(env, name)}
+    values = {field: env[name] for name, field in VARIABLES.items() if _is_given(env, name)}
     is_token_delivered = credential_file(DEFAULT_TOKEN_ENV, env) is not None
     faults = [
         Fault((name,), f"is not set; set it to {meaning}")
@@ -123,7 +123,7 @@ def _wrong_words(env: Mapping[str, str]) -> list[Fault]:
     try:
         newer_files_are_preserved(env)
     except ValueError as error:
-        faults.append(Fault((_OVERWRITE,), str(error)))
+        faults.append(Fault((OVERWRITE_VARIABLE,), str(error)))
     if _is_given(env, DEFAULT_TOKEN_ENV) and credential_file(DEFAULT_TOKEN_ENV, env) is None:
         try:
             clean_token(env[DEFAULT_TOKEN_ENV])
@@ -141,7 +141,7 @@ def _reason(complaint: ErrorDetails) -> str:
 
 def _wrong_fields(error: ValidationError) -> list[Fault]:
     """What is wrong with the values; what is missing is told elsewhere, by its meaning."""
-    variables = {field: name for name, field in _FIELDS.items()}
+    variables = {field: name for name, field in VARIABLES.items()}
     return [
         Fault((variables[str(complaint["loc"][0])],), _reason(complaint))
         for complaint in error.errors(include_url=False)

@@ -70,6 +70,7 @@ class Trash(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     keep_days: fields.Days = 30
+    """Days."""
     max_size: fields.Size = 10 * 1024**3
     """Bytes; the oldest passes go first."""
 
@@ -82,9 +83,11 @@ class Profile(BaseModel):
     name: fields.ProfileName
     """1 to 64 letters, digits, `.`, `_` and `-`; state files carry it."""
     local_dir: fields.LocalPath
-    """The root on this machine, absolute."""
+    """The root on this machine; absolute once it is read, and in a file relative to its folder."""
     project: fields.BucketName
+    """The UbiOps project."""
     bucket: fields.BucketName = "default"
+    """The project's bucket."""
     bucket_dir: fields.BucketDir = ""
     """The root in the bucket, without slashes at its ends; empty: the whole bucket."""
     enabled: StrictBool = True
@@ -108,8 +111,11 @@ class Profile(BaseModel):
     hook_timeout: fields.Interval = 60.0
     """Seconds after which such a command is ended."""
     direction: Direction = Direction.TWO_WAY
+    """Which way files travel; a profile that goes one way never writes to its source."""
     conflict: ConflictPolicy = ConflictPolicy.NEWER_WINS
+    """Who wins where both sides changed; the other version goes to the trash, or stays beside."""
     deletions: Deletions = Deletions.NONE
+    """Which deletions travel to the other side."""
     max_delete: fields.Limit = "50%"
     """Most files that one pass may delete on a side: a number, or a share of the files there.
     Ten are always allowed where it is a share."""
@@ -118,15 +124,19 @@ class Profile(BaseModel):
     refresh_before: fields.Seconds | None = None
     """Seconds before an object's expiry at which it is uploaded again; None: never."""
     trash: Trash = Trash()
+    """How long versions that were replaced or deleted are kept."""
     include: fields.Patterns = ()
     """gitignore patterns; if there are any, nothing else is synchronised."""
     exclude: fields.Patterns = ()
     """gitignore patterns of what is not synchronised."""
     min_size: fields.Size | None = None
+    """Bytes; what is smaller is not synchronised."""
     max_size: fields.Size | None = None
+    """Bytes; what is larger is not synchronised."""
     max_age: fields.Seconds | None = None
     """Seconds since the last change; what is older is not synchronised."""
     symlinks: Symlinks = Symlinks.SKIP
+    """What becomes of symbolic links; those that lead out of the root are never followed."""
     ready_file: fields.FileName | None = None
     """A directory is uploaded only once a file of this name stands in it."""
     marker: fields.Key | None = None
@@ -149,9 +159,11 @@ class Profile(BaseModel):
     """The share of the API's calls a minute that may be spent, above 0 and at most 1. One quota
     serves all profiles of a host, so that a file says it at its top, and the smallest counts."""
     token: fields.Token | None = Field(default=None, repr=False)
+    """The token itself; a `token_file` keeps it out of the configuration."""
     token_env: fields.VariableName | None = DEFAULT_TOKEN_ENV
     """The variable that holds the token; asked only if neither of the other two is set."""
     token_file: fields.TokenPath | None = None
+    """The file that holds the token, and nothing else; it is read anew for each pass."""
 
     @model_validator(mode="after")
     def _one_token_only(self) -> Self:
