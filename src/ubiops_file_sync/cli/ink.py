@@ -14,12 +14,13 @@ _BOLD, _DIM = "\x1b[1m", "\x1b[2m"
 
 _COLOURS = (
     # What is coloured is the group; what stands before it decides.
-    (re.compile(r"(error|critical):"), _BOLD + _RED),
+    (re.compile(r"(error|problem|critical):"), _BOLD + _RED),
     (re.compile(r"(warning):"), _BOLD + _YELLOW),
     (re.compile(r" +(error|problem|failed|DAMAGED|a pass would halt)\b"), _RED),
-    (re.compile(r" +(note|differing|only here|only in the bucket|not known|skip)\b"), _YELLOW),
+    (re.compile(r" +(note|warning|skip|differing|not known)\b"), _YELLOW),
+    (re.compile(r" +(only here|only in the bucket)\b"), _YELLOW),
     (re.compile(r" +(delete-local|delete-remote)\b"), _RED),
-    (re.compile(r" +(upload|download|put back)\b"), _GREEN),
+    (re.compile(r" +(ok|upload|download|put back)\b"), _GREEN),
     (re.compile(r" +(adopt|forget|as it was)\b"), _DIM),
     (re.compile(r"([A-Za-z0-9._-]+):(?= )"), _BOLD),
 )

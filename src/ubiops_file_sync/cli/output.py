@@ -55,9 +55,9 @@ def warn(message: str) -> None:
     talk(f"warning: {message}")
 
 
-def complain(message: str) -> None:
-    """Print why something was not done. That is never left out."""
-    _write(f"error: {message}", sys.stderr)
+def complain(message: str, kind: str = "error") -> None:
+    """Print why something was not done, or cannot be. That is never left out."""
+    _write(f"{kind}: {message}", sys.stderr)
 
 
 def is_coloured(stream: TextIO) -> bool:

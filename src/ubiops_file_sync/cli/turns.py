@@ -23,7 +23,7 @@ def settings_of(config: Path | None) -> Settings:
     """
     from ubiops_file_sync.config import load_settings
 
-    _open_log()
+    open_log()
     settings = load_settings(config)
     for warning in settings.warnings:
         warn(warning)
@@ -34,10 +34,11 @@ def settings_of(config: Path | None) -> Settings:
 def log_passes(settings: Settings) -> None:
     """Send what passes do to the log file as well, if there is one. Raises `ConfigError`."""
     if settings.log.file is not None:
-        _open_log(settings.log)
+        open_log(settings.log)
 
 
-def _open_log(log: Log | None = None) -> None:
+def open_log(log: Log | None = None) -> None:
+    """Log to stderr, as loud as was asked for, and to the file if there is one."""
     from ubiops_file_sync.logs import open_log_of_command
 
     open_log_of_command(log, quiet=loudness.quiet, verbose=loudness.verbose)
