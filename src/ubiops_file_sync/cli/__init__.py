@@ -27,6 +27,7 @@ from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
 from ubiops_file_sync.cli.service import pause, reload, resume, run, trigger
 from ubiops_file_sync.cli.status import status
+from ubiops_file_sync.cli.support import support_bundle
 from ubiops_file_sync.cli.trash import trash
 from ubiops_file_sync.cli.undo import undo
 from ubiops_file_sync.cli.verify import verify
@@ -69,7 +70,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
 _SERVICE = (run, trigger, pause, resume, reload, install_service)
-_SETTING_UP = (check_config, config, schema, doctor, completion)
+_SETTING_UP = (check_config, config, schema, doctor, support_bundle, completion)
 for _command in (*_PASSES, *_FILES, *_SERVICE, *_SETTING_UP, serve_bucket, demo):
     cli.add_command(_command)
 
