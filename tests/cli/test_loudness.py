@@ -159,5 +159,5 @@ def test_restore_tells_programs_what_it_did(shell: Shell) -> None:
     told = shell.json("restore", "a", "--to", "copy")
     assert (told["version"], told["done"], told["target"]) == (1, "copied", "copy")
     told = shell.json("restore", "a")
-    assert (told["done"], told["restored"]["size"]) == ("put_back", 3)
+    assert (told["done"], told["restored"]["size"]) == ("put-back", 3)
     assert told["kept_under"] is not None

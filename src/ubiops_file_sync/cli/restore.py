@@ -76,7 +76,7 @@ class _Told(NamedTuple):
 
     lines: list[str]
     done: str
-    """`put_back`, `as_it_was` or `copied`."""
+    """A `Fate`, or `copied`."""
     target: Path | None = None
     kept_under: str | None = None
 
@@ -108,12 +108,12 @@ class _Restoration:
             raise SyncError(f"profile {name!r}: {key} was not put back: {step.why}")
         if step.fate is Fate.AS_THEN:
             line = f"{name}: {key} holds that content already; nothing was changed"
-            return _Told([line], "as_it_was")
+            return _Told([line], Fate.AS_THEN.value)
         lines = [f"{name}: put back {self._named()}"]
         if step.kept_under is not None:
             lines.append(f"  the file that stood there is in the trash as pass {step.kept_under}")
         lines.append(f"  {what_next(self._restorer, [step.next_verb])}")
-        return _Told(lines, "put_back", kept_under=step.kept_under)
+        return _Told(lines, Fate.PUT_BACK.value, kept_under=step.kept_under)
 
     def _named(self) -> str:
         from ubiops_file_sync.report import printable
