@@ -15,6 +15,7 @@ from rich.filesize import decimal
 ALWAYS_ALLOWED_DELETES = 10
 """Deletions that a limit given as a share never stops."""
 BUCKET_REPLACED = "bucket-replaced"
+EMPTY_ROOT = "empty-root"
 FEWEST_FOR_EVERYTHING = 10
 """Files below which "everything changed" is just a person at work."""
 
@@ -158,7 +159,7 @@ def _min_free(totals: Totals) -> str | None:
 
 GUARDS: dict[str, Callable[[Totals], str | None]] = {
     "marker-missing": _marker_missing,
-    "empty-root": _empty_root,
+    EMPTY_ROOT: _empty_root,
     BUCKET_REPLACED: _bucket_replaced,
     "max-delete": _max_delete,
     "everything-changed": _everything_changed,
