@@ -41,8 +41,8 @@ _IS_BIG = """
 """
 
 
-class _Scratch:
-    """A temporary database."""
+class Scratch:
+    """A temporary database, for the thread that made it."""
 
     def __init__(self, schema: str) -> None:
         # An empty name is SQLite's for a private file that nobody else can open or find.
@@ -58,7 +58,7 @@ class _Scratch:
         self._db.close()
 
 
-class Spool(_Scratch):
+class Spool(Scratch):
     """A whole plan, in key order. Complete before its first action is done."""
 
     def __init__(self, big_bytes: int = NEVER_BIG) -> None:
@@ -157,7 +157,7 @@ def _action(
     )
 
 
-class FolderSet(_Scratch):
+class FolderSet(Scratch):
     """Folders that hold something, at whatever depth."""
 
     def __init__(self) -> None:
@@ -175,7 +175,7 @@ class FolderSet(_Scratch):
         return found is not None
 
 
-class ListingSort(_Scratch):
+class ListingSort(Scratch):
     """Sorts a listing whose pages do not come in key order. The last word on a key counts."""
 
     def __init__(self) -> None:
