@@ -63,7 +63,7 @@ class FilesFailed(SyncError):
         self.report = report
         told = [
             f"{printable(problem.key)}: {problem.message}"
-            for problem in report.problems[:_TOLD_PROBLEMS]
+            for problem in sorted(report.problems, key=lambda one: one.key)[:_TOLD_PROBLEMS]
         ]
         count = report.problem_count
         more = f"\nand {count - len(told):,} more" if count > len(told) else ""

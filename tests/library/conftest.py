@@ -54,7 +54,7 @@ class Place:
             "STATE_DIRECTORY": str(self.state_dir),
         }
 
-    def set(self, **variables: str) -> None:
+    def setenv(self, **variables: str) -> None:
         """Change variables of this process."""
         for name, value in variables.items():
             self.monkeypatch.setenv(name, value)
@@ -114,7 +114,7 @@ def place(server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     there.root.mkdir()
     for name in [name for name in os.environ if name.startswith(("UBIOPS", "BUCKET"))]:
         monkeypatch.delenv(name)
-    there.set(**there.env)
+    there.setenv(**there.env)
     yield there
     watcher.shutdown()
 
