@@ -73,6 +73,10 @@ class Plan:
         """Give the disk space back."""
         self.__exit__(None, None, None)
 
+    def actions(self) -> Iterator[Action]:
+        """What is to be done, in key order."""
+        return self.spool.actions()
+
     def take(self, item: Action | Problem | Clash) -> None:
         """Heed one finding of the merge."""
         if isinstance(item, Action):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -342,10 +343,10 @@ def test_what_is_in_step_does_not_travel(place: Place, flag: str) -> None:
     download_from_bucket()
     place.server.reset_calls()
     for call in (
-        lambda: download_file(item("a")),
-        lambda: download_file(item("b")),
-        lambda: upload_file(Path("a")),
-        lambda: upload_file(Path("b")),
+        partial(download_file, item("a")),
+        partial(download_file, item("b")),
+        partial(upload_file, Path("a")),
+        partial(upload_file, Path("b")),
         download_from_bucket,
         upload_to_bucket,
     ):
@@ -489,7 +490,7 @@ def test_files_that_fail_are_named_after_all_others_are_done(place: Place) -> No
 def test_an_upload_into_no_bucket_says_so(place: Place) -> None:
     place.write("a", b"1")
     place.setenv(BUCKET_NAME="no-such-bucket")
-    for call in (upload_to_bucket, lambda: upload_file(Path("a"))):
+    for call in (upload_to_bucket, partial(upload_file, Path("a"))):
         with pytest.raises(NoSuchBucket, match="no-such-bucket"):
             call()
 
