@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ubiops_file_sync.bucket.retry import RetryPolicy
     from ubiops_file_sync.classic import FilesFailed
+    from ubiops_file_sync.compare import Plan
     from ubiops_file_sync.config import Profile, Settings, load_settings
     from ubiops_file_sync.downloader import download_file, download_from_bucket
     from ubiops_file_sync.errors import (
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         Deletions,
         Direction,
         Expired,
+        Loser,
         Outcome,
         PlanSummary,
         Problem,
@@ -57,8 +60,10 @@ __all__ = [
     "Direction",
     "Expired",
     "FilesFailed",
+    "Loser",
     "NoSuchBucket",
     "Outcome",
+    "Plan",
     "PlanSummary",
     "Problem",
     "Profile",
@@ -69,6 +74,7 @@ __all__ = [
     "RemoteError",
     "RemoteUnreachable",
     "Report",
+    "RetryPolicy",
     "SafetyHalt",
     "Settings",
     "Stop",
@@ -90,12 +96,14 @@ __all__ = [
 ]
 
 _MODULES = {
+    "bucket.retry": "RetryPolicy",
     "classic": "FilesFailed",
+    "compare": "Plan",
     "config": "Profile Settings load_settings",
     "downloader": "download_file download_from_bucket",
     "errors": "AccessRefused ConfigError NoSuchBucket ProfileLocked RemoteError RemoteUnreachable "
     "SafetyHalt Stopped SyncError UsageError",
-    "model": "Action ConflictPolicy Deletions Direction Expired Outcome PlanSummary Problem Reason "
+    "model": "Action ConflictPolicy Deletions Direction Expired Loser Outcome PlanSummary Problem Reason "
     "Report Symlinks Verb",
     "progress": "Progress",
     "reconcile": "Reconciler",

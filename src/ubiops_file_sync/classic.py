@@ -187,7 +187,7 @@ class OneWay:
         root = self.profile.local_dir
         try:
             root.parent.mkdir(parents=True, exist_ok=True)
-            if self._state_path.exists():
+            if os.path.exists(self._state_path):  # noqa: PTH110  what cannot be read is not there
                 with suppress(FileExistsError):  # Of a file that stands there, the pass will tell.
                     root.mkdir()
         except OSError as error:

@@ -69,11 +69,15 @@ def _drain_at_exit() -> None:
     called first.
     """
     global _ends_at_exit  # noqa: PLW0603
-    if not _ends_at_exit:
-        import concurrent.futures.thread  # noqa: F401  it is to be registered before
+    if _ends_at_exit:
+        return
+    import concurrent.futures.thread  # noqa: F401  it is to be registered before
 
+    try:
         threading._register_atexit(_shut_down_at_exit)  # type: ignore[attr-defined]
-        _ends_at_exit = True
+    except RuntimeError:
+        raise UsageError("the program is ending; nothing more can be watched") from None
+    _ends_at_exit = True
 
 
 def _shut_down_at_exit() -> None:
