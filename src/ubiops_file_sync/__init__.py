@@ -103,8 +103,8 @@ _MODULES = {
     "downloader": "download_file download_from_bucket",
     "errors": "AccessRefused ConfigError NoSuchBucket ProfileLocked RemoteError RemoteUnreachable "
     "SafetyHalt Stopped SyncError UsageError",
-    "model": "Action ConflictPolicy Deletions Direction Expired Loser Outcome PlanSummary Problem Reason "
-    "Report Symlinks Verb",
+    "model": "Action ConflictPolicy Deletions Direction Expired Loser Outcome PlanSummary Problem "
+    "Reason Report Symlinks Verb",
     "progress": "Progress",
     "reconcile": "Reconciler",
     "stop": "Stop",

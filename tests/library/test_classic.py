@@ -411,7 +411,7 @@ def test_a_folder_that_was_emptied_is_filled_again(place: Place, *, is_gone: boo
     assert download_from_bucket().done == {Verb.DOWNLOAD: 3}
 
 
-def test_a_file_of_an_emptied_folder_makes_none_of_the_others_a_deleted_one(place: Place) -> None:
+def test_a_file_put_into_an_emptied_folder_makes_no_other_a_deleted_one(place: Place) -> None:
     """A two-way pass that carries deletions must not take the folder for one with a single file."""
     from ubiops_file_sync import Deletions, Reconciler
 

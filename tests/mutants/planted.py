@@ -747,7 +747,7 @@ LENDING = [
         "reconcile.py",
         "if self._fills_anew(comparison, plan):",
         "if plan is None:",
-        (f"{CLASSIC}::test_a_file_of_an_emptied_folder_makes_none_of_the_others_a_deleted_one",),
+        (f"{CLASSIC}::test_a_file_put_into_an_emptied_folder_makes_no_other_a_deleted_one",),
     ),
     Mutant(
         "a few keys tell of the whole root",
@@ -810,7 +810,7 @@ LENDING = [
         "API calls are the scarce resource: 300 a minute.",
         "lookout.py",
         "self._files.put_off(chosen, math.inf)",
-        "self._files.put_off(chosen, now_s)",
+        "self._files.put_off(chosen, now_s + 1)",
         (f"{WATCHER}::test_a_newer_object_is_preserved_and_asked_about_once",),
     ),
     Mutant(
