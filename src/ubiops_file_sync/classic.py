@@ -22,7 +22,7 @@ from ubiops_file_sync import places
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile, Settings, environment_settings
-from ubiops_file_sync.config.environment import VARIABLES
+from ubiops_file_sync.config.environment import LOOKED_AT
 from ubiops_file_sync.errors import (
     ConfigError,
     NoSuchBucket,
@@ -91,7 +91,7 @@ def read_settings() -> Settings:
     it was, wherever the program goes. Raises `ConfigError` with everything that is wrong.
     """
     global _read  # noqa: PLW0603  what was read is the process's
-    values = tuple(os.environ.get(name) for name in VARIABLES)
+    values = tuple(os.environ.get(name) for name in LOOKED_AT)
     if _read is None or _read.values != values:
         found = environment_settings(os.environ, Path.cwd())
         for warning in found.warnings:
@@ -208,7 +208,9 @@ class OneWay:
     @contextmanager
     def bucket(self) -> Iterator[Bucket]:
         """The place in the bucket, to look at single objects."""
-        with places.open_bucket(self.profile, os.environ, self.retries, time.time_ns) as bucket:
+        with places.open_bucket(
+            self.profile, os.environ, self.retries, time.time_ns, state_dir=self.state_dir
+        ) as bucket:
             yield bucket
 
     def require_bucket(self) -> None:

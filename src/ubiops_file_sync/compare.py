@@ -34,6 +34,8 @@ from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import BUCKET_TTL, NO_TTL, BaselineStore, FolderSet, ListingSort, Spool
 
 _BUCKET_ID = "bucket_id"
+_SKEW = "clock_skew_us"
+_SKEW_NOISE_US = 2_000_000
 _READY_FILE = (
     "it is the ready file of its folder, which goes up last; a pass over the whole profile sends it"
 )
@@ -151,7 +153,7 @@ class Comparison:
             remote = self._listing(plan.summary)
             # One entry ahead, so that the clocks have been compared before anything else is.
             remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
-            policy = self._policy(self.bucket.skew_us)
+            policy = self._policy(steady_skew_us(self.store, self.bucket.skew_us))
             if sort:
                 remote = sorting.enter_context(ListingSort()).sorted(remote)
             self._merge(plan, policy, self._walk(), remote, self.store.rows())
@@ -161,7 +163,7 @@ class Comparison:
         plan.only, plan.is_whole = only, False
         chosen = Chosen(self.bucket, self.store, self.profile.workers)
         chosen.see_remote(only, plan.summary)
-        policy = self._policy(self.bucket.skew_us)
+        policy = self._policy(steady_skew_us(self.store, self.bucket.skew_us))
         chosen.see_local(self.tree, self._scope(policy), self.filters.ready_file)
         for problem in chosen.problems:
             plan.take(problem)
@@ -294,6 +296,21 @@ class Comparison:
         if not here and self.tree is not None:
             here = int(self.tree.holds_files())
         return self.store.count_in_step() if deletes or not here else 0, here
+
+
+def steady_skew_us(store: BaselineStore, measured_us: int) -> int:
+    """How far the clocks are apart: as noted before, unless what was measured now differs clearly.
+
+    A measurement is good to a second at best. If each pass went by its own, two versions that are
+    less than that apart would be the newer one by turns, and passes would never converge (I4).
+    """
+    noted = store.noted(_SKEW)
+    noted_us = 0 if noted is None else int(noted)
+    if measured_us and abs(measured_us - noted_us) <= _SKEW_NOISE_US:
+        return noted_us
+    if measured_us != noted_us:
+        store.note(_SKEW, str(measured_us))
+    return measured_us
 
 
 def policy_of(profile: Profile, skew_us: int, ttl_us: Callable[[], int | None]) -> Policy:

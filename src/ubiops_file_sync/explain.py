@@ -9,15 +9,15 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ubiops_file_sync import keys, places
 from ubiops_file_sync.addresses import Address
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
-from ubiops_file_sync.compare import policy_of
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.compare import policy_of, steady_skew_us
+from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import (
     Action,
@@ -58,6 +58,8 @@ class Explanation:
     verdict: Verdict
     notes: tuple[str, ...]
     api_calls: dict[str, int]
+    evidence: tuple[Sight, Case] | None
+    """What was judged: the bucket's ttl is in it if a rule asked for that. None: nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,18 @@ class Explainer:
                 )
             )
             bucket = stack.enter_context(
-                places.open_bucket(profile, self.env, self.retries, self.now_ns)
+                places.open_bucket(
+                    profile, self.env, self.retries, self.now_ns, state_dir=self.state_dir
+                )
             )
             tree = places.open_root(stack, profile, "explain", store)
             refusal = keys.refusal(address.key)
             if refusal is not None:
                 return _refused(address, refusal)
-            remote = bucket.get(address.key)
+            remote = _asked(bucket, address)
             sight = look_at(tree, address.key, places.filters(profile))
-            return self._explained(address, tree, sight, remote, store.row(address.key), bucket)
+            row, skew_us = store.row(address.key), steady_skew_us(store, bucket.skew_us)
+            return self._explained(address, tree, sight, remote, row, bucket, skew_us)
 
     def _explained(
         self,
@@ -100,8 +105,10 @@ class Explainer:
         remote: RemoteEntry | None,
         row: BaselineRow | None,
         bucket: Bucket,
+        skew_us: int,
     ) -> Explanation:
-        policy = policy_of(address.profile, bucket.skew_us, _once(lambda: bucket.facts().ttl_us))
+        ttl = _Once(lambda: bucket.facts().ttl_us)
+        policy = policy_of(address.profile, skew_us, ttl.ask)
         now_us = self.now_ns() // 1000
         case = Case(
             sight.local if isinstance(sight.local, LocalEntry) else None,
@@ -111,7 +118,7 @@ class Explainer:
             policy,
             now_us,
         )
-        decision, asked, verdict = _judged(address, sight, case)
+        decision, asked, verdict = judged(address.profile.name, sight, case)
         return Explanation(
             address=address,
             local=sight.local,
@@ -123,6 +130,7 @@ class Explainer:
             verdict=verdict,
             notes=tuple(self._notes(address, sight.local, decision, tree)),
             api_calls=bucket.calls.by_endpoint(),
+            evidence=(sight, replace(case, policy=replace(policy, ttl_us=ttl.told))),
         )
 
     def _notes(
@@ -148,11 +156,22 @@ class Explainer:
         return notes
 
 
-def _judged(
-    address: Address, sight: Sight, case: Case
+def _asked(bucket: Bucket, address: Address) -> RemoteEntry | None:
+    """What the bucket says of the key; there is nothing to explain without that."""
+    try:
+        return bucket.get(address.key)
+    except KeyFailure as error:
+        name = address.profile.name
+        raise RemoteUnreachable(f"profile {name!r}: {error}") from error
+
+
+def judged(
+    name: str, sight: Sight, case: Case
 ) -> tuple[Decision | None, tuple[Asked, ...], Verdict]:
-    """The decision, the rules that were asked for it, and the verdict; in the order of a pass."""
-    name = address.profile.name
+    """The decision, the rules that were asked for it, and the verdict; in the order of a pass.
+
+    `name`: the profile's. Depends on nothing but what it is given.
+    """
     unknown = sight.local if isinstance(sight.local, Unknown) else None
     if not (case.local or case.remote or case.base or unknown):
         return None, (), never_seen(name)
@@ -171,7 +190,7 @@ def _judged(
     if waits is not None:
         verdict = held_for_ready(name, waits, sight.filters.ready_file or "")
         return Decision(None, waits), asked + rules, verdict
-    verdict = verdict_of(name, address.key, decision, case.local, case.remote)
+    verdict = verdict_of(name, sight.key, decision, case.local, case.remote)
     return decision, asked + rules, verdict
 
 
@@ -197,6 +216,7 @@ def _refused(address: Address, refusal: str) -> Explanation:
         verdict=refused(address.profile.name, refusal),
         notes=(),
         api_calls={},
+        evidence=None,
     )
 
 
@@ -211,13 +231,19 @@ def _unreadable(tree: LocalTree, entry: LocalEntry) -> str | None:
         return (error.strerror or os.strerror(error.errno or 0)).lower()
 
 
-def _once(ask: Callable[[], int | None]) -> Callable[[], int | None]:
-    """`ask`, whose first answer is kept: it costs an API call."""
-    kept: list[int | None] = []
+class _Once:
+    """An answer that costs an API call, and is asked for once at most."""
 
-    def answer() -> int | None:
-        if not kept:
-            kept.append(ask())
-        return kept[0]
+    def __init__(self, ask: Callable[[], int | None]) -> None:
+        self._ask = ask
+        self._kept: list[int | None] = []
 
-    return answer
+    def ask(self) -> int | None:
+        """The answer."""
+        if not self._kept:
+            self._kept.append(self._ask())
+        return self._kept[0]
+
+    def told(self) -> int | None:
+        """The answer, if it was asked for."""
+        return self._kept[0] if self._kept else None

@@ -47,8 +47,6 @@ def test_it_tells_a_program_too(shell: Shell) -> None:
 
 def test_usage_and_trouble_have_their_own_codes(shell: Shell) -> None:
     shell.profile()
-    bare = shell("doctor")
-    assert (bare.returncode, "doctor --contract" in bare.stderr) == (2, True)
     shell.server.put_object("scratch/theirs", b"1")
     taken = shell("doctor", "--contract", "--prefix", "scratch/")
     assert (taken.returncode, "name an empty --prefix" in taken.stderr) == (2, True)

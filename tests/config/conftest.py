@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from ubiops_file_sync.config import Settings, load_settings
+from ubiops_file_sync.config.schema import file_schema
+from ubiops_file_sync.config.yaml_source import read_yaml
 from ubiops_file_sync.errors import ConfigError
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict[str, Any]:
+    return file_schema()
+
+
+def as_an_editor_reads(text: str) -> Any:
+    """The plain values of a file, with its variables as they are written."""
+    return read_yaml(text.replace("${", "$${"), {}).data
 
 
 @dataclass(frozen=True)
@@ -19,7 +34,11 @@ class ConfigFile:
     path: Path
 
     def load(self, env: Mapping[str, str] | None = None) -> Settings:
-        return load_settings(self.path, env or {}, self.path.parent)
+        """What the program reads; nor may an editor mark anything in it."""
+        settings = load_settings(self.path, env or {}, self.path.parent)
+        if "<<" not in (text := self.path.read_text("utf-8-sig")):
+            jsonschema.validate(as_an_editor_reads(text), _schema())
+        return settings
 
     def refusal(self, env: Mapping[str, str] | None = None) -> list[str]:
         """The lines of the error, with the path cut to `FILE`."""

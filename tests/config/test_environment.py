@@ -51,6 +51,15 @@ def test_the_variables_make_one_profile(env: dict[str, str], tmp_path: Path) -> 
     assert SECRET not in repr(settings)
 
 
+def test_the_token_may_be_a_credential_of_systemd(env: dict[str, str], tmp_path: Path) -> None:
+    del env["UBIOPS_API_TOKEN"]
+    env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    assert "UBIOPS_API_TOKEN" in "\n".join(_refusal(env, tmp_path))
+    tmp_path.joinpath("UBIOPS_API_TOKEN").write_text(SECRET)
+    profile = _load(env, tmp_path).profiles["default"]
+    assert profile.read_token(env).get_secret_value() == SECRET
+
+
 def test_a_host_a_folder_and_a_relative_root_are_taken(env: dict[str, str], tmp_path: Path) -> None:
     env |= {"UBIOPS_API_HOST": "http://nas:80/", "BUCKET_DIR": "/a/b/", "LOCAL_SYNC_DIR": "data"}
     settings = _load(env, tmp_path)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from config.conftest import WriteConfig
-from ubiops_file_sync.config import Settings, load_settings
+from ubiops_file_sync.config.check import FileCheck
+from ubiops_file_sync.config.yaml_source import read_yaml
 from ubiops_file_sync.model import ConflictPolicy, Deletions, Direction
 
 MINIMAL = "profiles:\n  models:\n    local_dir: /srv/models\n    project: my-project\n"
@@ -125,6 +126,26 @@ def test_state_goes_where_systemd_or_the_desktop_keeps_it(
     write_config: WriteConfig, env: dict[str, str], expected: str
 ) -> None:
     assert write_config(MINIMAL).load(env).state_dir == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "env", "expected"),
+    [
+        ("/etc/ubiops-file-sync/config.yaml", {}, "/var/lib/ubiops-file-sync"),
+        ("/etc/ubiops-file-sync/site/x.yaml", {}, "/var/lib/ubiops-file-sync"),
+        ("/etc/ubiops-file-sync/config.yaml", {"STATE_DIRECTORY": "/told"}, "/told"),
+        ("/etc/ubiops-file-sync/../x.yaml", {}, "/x/ubiops-file-sync"),
+        ("/etc/ubiops-file-sync.yaml", {}, "/x/ubiops-file-sync"),
+    ],
+)
+def test_the_state_of_a_configuration_in_etc_is_the_system_services(
+    path: str, env: dict[str, str], expected: str
+) -> None:
+    env = {"XDG_STATE_HOME": "/x", **env}
+    check = FileCheck(read_yaml(MINIMAL, env), Path(path), is_private=True)
+    assert check.settings(env).state_dir == Path(expected)
+    told = FileCheck(read_yaml(f"state_dir: /mine\n{MINIMAL}", env), Path(path), is_private=True)
+    assert told.settings(env).state_dir == Path("/mine")
 
 
 @pytest.mark.parametrize(
@@ -329,23 +350,6 @@ def test_profile_names_that_make_no_file_names_are_refused(
 ) -> None:
     [line] = write_config(f"profiles: {{{name}: {{local_dir: /a, project: p}}}}").refusal()
     assert "a profile's name becomes a file name" in line
-
-
-@pytest.mark.parametrize("name", ["minimal.yaml", "several-profiles.yaml"])
-def test_the_example_configurations_load(name: str) -> None:
-    path = Path(__file__).parents[2] / "configs" / name
-    settings = load_settings(path, {})
-    assert settings.profiles["models"].project == "my-project"
-    assert settings.warnings == ()
-
-
-def test_the_larger_example_teaches_what_it_says() -> None:
-    path = Path(__file__).parents[2] / "configs" / "several-profiles.yaml"
-    settings: Settings = load_settings(path, {"UBIOPS_PROJECT": "mine"})
-    assert [profile.project for profile in settings.select([])] == ["mine"] * 3
-    assert settings.profiles["datasets"].direction is Direction.DOWNLOAD
-    assert settings.profiles["results"].local_dir == path.parent / "results"
-    assert (settings.profiles["results"].workers, settings.profiles["models"].workers) == (32, 8)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,49 @@ def test_a_missing_variable_or_file_is_named_with_the_profile(tmp_path: Path) ->
     assert "cannot be read (Is a directory)" in text
 
 
+def test_a_credential_of_systemd_goes_before_the_variable_of_its_name(tmp_path: Path) -> None:
+    tmp_path.joinpath("MINE").write_text(f"Token {SECRET}\n")
+    env = {
+        "CREDENTIALS_DIRECTORY": str(tmp_path),
+        "MINE": "a variable",
+        "UBIOPS_API_TOKEN": "usual",
+    }
+    profile = _profile(token_env="MINE")
+    assert profile.read_token(env).get_secret_value() == SECRET
+    assert profile.token_source(env) == "systemd credential MINE"
+    # A credential of another name says nothing of this one.
+    assert _profile().read_token(env).get_secret_value() == "usual"
+    assert _profile().token_source(env) == "environment variable UBIOPS_API_TOKEN"
+
+
+def test_a_file_or_a_literal_token_is_no_credential(tmp_path: Path) -> None:
+    tmp_path.joinpath("UBIOPS_API_TOKEN").write_text("delivered")
+    tmp_path.joinpath("own").write_text("own")
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    file = _profile(token_file=tmp_path / "own")
+    assert file.read_token(env).get_secret_value() == "own"
+    assert file.token_source(env) == f"token file {tmp_path / 'own'}"
+    literal = _profile(token="literal")
+    assert literal.read_token(env).get_secret_value() == "literal"
+    assert literal.token_source(env) == "`token` in the configuration"
+
+
+def test_a_credential_that_cannot_be_read_is_told_and_not_passed_over(tmp_path: Path) -> None:
+    tmp_path.joinpath("UBIOPS_API_TOKEN").symlink_to("nowhere")
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path), "UBIOPS_API_TOKEN": "a variable"}
+    text = _trouble(_profile(), env)
+    assert "profile x: systemd credential UBIOPS_API_TOKEN cannot be read (No such file" in text
+    tmp_path.joinpath("UBIOPS_API_TOKEN").unlink()
+    tmp_path.joinpath("UBIOPS_API_TOKEN").write_text("\n")
+    assert "systemd credential UBIOPS_API_TOKEN is empty" in _trouble(_profile(), env)
+
+
+def test_a_unit_without_the_credential_is_told_how_to_have_it(tmp_path: Path) -> None:
+    text = _trouble(_profile(token_env="MINE"), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "environment variable MINE is not set; have the unit deliver" in text
+    assert "LoadCredential=MINE:FILE" in text
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from library.programs import PATIENCE_S, SAME_PACKAGE
-from ubiops_file_sync.config.environment import VARIABLES
+from ubiops_file_sync.config.environment import LOOKED_AT
 from ubiops_file_sync.emulator import BucketServer
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def variables(page: str) -> dict[str, str]:
     """What the page exports, as a shell would."""
     shown = "\n".join(blocks(page, "sh"))
     found = dict(re.findall(r"^export (\w+)=(\S*)", shown, re.MULTILINE))
-    names = {"UBIOPS_API_TOKEN", *VARIABLES}
+    names = {"UBIOPS_API_TOKEN", *LOOKED_AT}
     assert {"BUCKET_PROJECT_NAME", "BUCKET_NAME", "BUCKET_DIR", "LOCAL_SYNC_DIR"} <= set(found)
     return {name: value for name, value in found.items() if name in names}
 

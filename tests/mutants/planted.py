@@ -31,6 +31,9 @@ LOG_FILE = "tests/logs/test_file.py"
 STDERR = "tests/logs/test_stderr.py"
 HOOKS = "tests/hooks/test_hooks.py"
 METRICS = "tests/metrics/test_metrics.py"
+TOKENS = "tests/config/test_tokens.py"
+UNITS = "tests/service/test_units.py"
+INSTALL = "tests/service/test_install.py"
 ONLY = "tests/library/test_only.py"
 CLASSIC = "tests/library/test_classic.py"
 WATCHER = "tests/library/test_watcher.py"
@@ -449,8 +452,8 @@ ACTING = [
         "a file that changed since the plan is overwritten",
         "Look again just before the write (Unison, Maestral).",
         "local/tree.py",
-        "            os.fsync(fd)\n            self._require(parent_fd, name, key, expected)\n",
-        "            os.fsync(fd)\n",
+        "            _flush(fd)\n            self._require(parent_fd, name, key, expected)\n",
+        "            _flush(fd)\n",
         (f"{TREE}::test_a_file_that_changed_since_the_plan_is_not_overwritten",),
     ),
     Mutant(
@@ -473,7 +476,7 @@ ACTING = [
         "the name is there before the bytes are",
         "I6: a power failure must not leave a name without its content.",
         "local/tree.py",
-        "            os.fsync(fd)\n            self._require(",
+        "            _flush(fd)\n            self._require(",
         "            self._require(",
         (f"{TREE}::test_the_data_are_on_disk_before_the_name_is",),
     ),
@@ -740,6 +743,49 @@ TELLING = [
     ),
 ]
 
+INSTALLING = [
+    Mutant(
+        "a variable goes before the credential of its name",
+        "A token that was rotated is not the one that is used.",
+        "config/tokens.py",
+        "path = file if file is not None else credential_file(variable, env)",
+        "path = file if file or variable in env else credential_file(variable, env)",
+        (f"{TOKENS}::test_a_credential_of_systemd_goes_before_the_variable_of_its_name",),
+    ),
+    Mutant(
+        "a unit that somebody changed is overwritten",
+        "Nothing of the user's is overwritten unasked.",
+        "service/install.py",
+        "if in_the_way and not force:",
+        "if len(in_the_way) == len(files) and not force:",
+        (f"{INSTALL}::test_what_somebody_changed_is_not_overwritten_unless_forced",),
+    ),
+    Mutant(
+        "a single pass removes the service's socket",
+        "systemd removes the runtime folder of a unit that ends, whoever else uses it.",
+        "service/unit_templates/ubiops-file-sync@.service.in",
+        "LogsDirectory=ubiops-file-sync\n",
+        "LogsDirectory=ubiops-file-sync\nRuntimeDirectory=ubiops-file-sync\n",
+        (f"{UNITS}::test_a_single_pass_leaves_the_services_socket_alone",),
+    ),
+    Mutant(
+        "systemd expands what is in a path",
+        "I7: another directory than the one that is named.",
+        "service/units.py",
+        'text.replace("%", "%%")\n    if _PLAIN',
+        "text\n    if _PLAIN",
+        (f"{UNITS}::test_words_that_mean_something_to_systemd_are_taken_as_they_are",),
+    ),
+    Mutant(
+        "the token of a private installation goes to the public address",
+        "A service does not see the variables of the shell that installed it.",
+        "service/install.py",
+        "environment=tuple(self._environment()),",
+        "environment=(),",
+        (f"{INSTALL}::test_a_host_that_only_a_variable_names_is_not_lost",),
+    ),
+]
+
 LENDING = [
     Mutant(
         "a folder that was emptied keeps its record",
@@ -823,4 +869,14 @@ LENDING = [
     ),
 ]
 
-MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING, *REMEMBERING, *TELLING, *LENDING]
+MUTANTS = [
+    *DECIDING,
+    *MERGING,
+    *HALTING,
+    *LISTENING,
+    *ACTING,
+    *REMEMBERING,
+    *TELLING,
+    *INSTALLING,
+    *LENDING,
+]

@@ -107,7 +107,7 @@ def test_after_a_kill_no_service_is_running(place: Place) -> None:
         service.hears("READY=1")
     assert address(place).exists()
     assert "no service is running" in place.command("trigger", "p").stderr
-    assert place.command("status").stdout.startswith("no service is running\n")
+    assert place.command("status").stdout.endswith("no service is running over this state\n")
     with place.service() as service:
         service.hears("READY=1")
         assert place.command("status").stdout.startswith("service: process ")

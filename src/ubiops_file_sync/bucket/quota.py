@@ -100,6 +100,24 @@ class Quota:
             self._waiting[0].notify()
 
 
+class Unpaced(Quota):
+    """For a handful of calls by somebody who waits for them: each is made at once.
+
+    What their answers tell is kept all the same, and a 429 is for the caller to cope with.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(share=1.0)
+
+    def take(self, stopping: threading.Event) -> float | None:
+        """Leave to make one call; None: `stopping` was set."""
+        with self._lock:
+            if stopping.is_set():
+                return None
+            self._window.sent()
+            return self._monotonic()
+
+
 _quotas: WeakValueDictionary[str, Quota] = WeakValueDictionary()
 _kept: deque[Quota] = deque(maxlen=_KEPT)
 _lock = threading.Lock()

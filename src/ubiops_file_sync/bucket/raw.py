@@ -13,11 +13,11 @@ from typing import Any
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.problems import Place
-from ubiops_file_sync.bucket.quota import quota_for
+from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Refused, RetryPolicy, attempt, passes_by_itself
+from ubiops_file_sync.bucket.sdk import core_api
 from ubiops_file_sync.bucket.transfer import put_headers
-from ubiops_file_sync.bucket.ubiops import core_api
 from ubiops_file_sync.errors import KeyFailure
 
 _FEW_TRIES = RetryPolicy(tries=3, total_s=120)
@@ -35,15 +35,24 @@ class RawBucket:
     `Refused` for what passes by itself and did not in three tries.
     """
 
-    def __init__(self, place: Place, token: str, retries: RetryPolicy = _FEW_TRIES) -> None:
-        """No call is made yet. The place's prefix is not heeded: names are whole ones."""
+    def __init__(
+        self,
+        place: Place,
+        token: str,
+        retries: RetryPolicy = _FEW_TRIES,
+        quota: Quota | None = None,
+    ) -> None:
+        """No call is made yet. The place's prefix is not heeded: names are whole ones.
+
+        `quota`: another than the usual one of the host.
+        """
         self.calls = 0
         """API calls until now, each try of its own."""
         self.allowed = 300
         """API calls after which `OutOfCalls` is raised instead of one more."""
         self._retries = retries
         self._http = _Remembering()
-        rest = PooledRest(self._http, quota_for(place.api_host))
+        rest = PooledRest(self._http, quota or quota_for(place.api_host))
         self._api = core_api(place.api_host, token, rest)
         self._stranger = core_api(place.api_host, _UNKNOWN_TOKEN, rest)
         self._names = {"project_name": place.project, "bucket_name": place.bucket}

@@ -1,34 +1,42 @@
-"""`doctor`: whether the service is what the program takes it for."""
+"""`doctor`: what may keep profiles from their work, and whether UbiOps is what it is taken for."""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ubiops_file_sync.cli import turns
 from ubiops_file_sync.cli.output import say
-from ubiops_file_sync.errors import UsageError
+from ubiops_file_sync.cli.owner import act_as_owner
+from ubiops_file_sync.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from ubiops_file_sync.config import Profile
     from ubiops_file_sync.contract import Examination
+    from ubiops_file_sync.doctor import Finding
 
 
 @click.command(
     epilog="""\b
 Examples:
+  ubiops-file-sync doctor
+  ubiops-file-sync doctor models --json
   ubiops-file-sync doctor --contract
   ubiops-file-sync doctor --contract models --prefix scratch/contract/
 
 \b
-Exit codes: 0 every belief holds or is covered, 1 one is not, and those of the other commands.
+Exit codes: 0 nothing is a problem (warnings may be), 1 something is, 3 UbiOps, the token or its
+role, 78 the configuration. With --contract: 0 every belief holds or is covered, 1 one is not.
 """
 )
-@click.argument("profile", required=False)
+@click.argument("profiles", nargs=-1)
 @click.option(
     "--contract",
     is_flag=True,
@@ -45,23 +53,94 @@ Exit codes: 0 every belief holds or is covered, 1 one is not, and those of the o
 @click.pass_obj
 def doctor(
     config: Path | None,
-    profile: str | None,
+    profiles: tuple[str, ...],
     *,
     contract: bool,
     prefix: str | None,
     as_json: bool,
 ) -> None:
-    """Look for what may keep PROFILE (needed if there are several) from its work.
+    """Look for what may keep PROFILES (default: all) from their work; each finding with a remedy.
 
-    For now that is one thing: --contract.
+    The configuration, the token and its role, the bucket, the clocks, the quota, the directory and
+    its file system, the state, the service. Changes nothing, and costs 5 API calls a bucket.
     """
     if not contract:
-        raise UsageError(
-            "doctor looks at one thing for now, and wants to be told so: "
-            "ubiops-file-sync doctor --contract"
-        )
+        if prefix is not None:
+            raise UsageError("--prefix goes with --contract; without it nothing is made anywhere")
+        _diagnose(config, profiles, as_json=as_json)
+    _examine(config, profiles, prefix, as_json=as_json)
+
+
+def _diagnose(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) -> NoReturn:
+    """Print a diagnosis, and end with its exit code."""
+    from ubiops_file_sync.config import load_settings
+    from ubiops_file_sync.doctor import Doctor, exit_code_of, of_no_configuration
+    from ubiops_file_sync.logs import set_up
+
+    set_up()
+    doctor = None
+    findings: list[Finding] = []
+    try:
+        settings = load_settings(config)
+    except ConfigError as error:
+        coming = iter(of_no_configuration(error))
+    else:
+        act_as_owner(settings, os.environ)
+        doctor = Doctor(settings, settings.select(profiles), os.environ)
+        coming = doctor.findings()
+    for finding in coming:
+        if not as_json:
+            if finding.profile and finding.profile not in {one.profile for one in findings}:
+                say(f"{finding.profile}:")
+            for line in finding_lines(finding):
+                say(line)
+        findings.append(finding)
+    code, api_calls = exit_code_of(findings), doctor.api_calls if doctor else 0
+    if as_json:
+        say(json.dumps(diagnosis_json(findings, code, api_calls), indent=2))
+    else:
+        say(_summary(findings, api_calls))
+    sys.exit(code)
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """A finding as people read it: a line, and one with its remedy."""
+    from ubiops_file_sync.report import printable
+
+    yield f"  {finding.level:<7}  {finding.check}: {printable(finding.words)}"
+    if finding.remedy:
+        yield f"{'so':>9}: {printable(finding.remedy)}"
+
+
+def diagnosis_json(findings: list[Finding], exit_code: int, api_calls: int) -> dict[str, Any]:
+    """A diagnosis as programs read it."""
+    from dataclasses import asdict
+
+    from ubiops_file_sync.report import JSON_VERSION
+
+    return {
+        "version": JSON_VERSION,
+        "exit_code": exit_code,
+        "api_calls": api_calls,
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _summary(findings: list[Finding], api_calls: int) -> str:
+    from ubiops_file_sync.phrases import counted
+
+    levels = Counter(finding.level.value for finding in findings)
+    parts = [f"{levels['ok']} ok", counted(levels["warning"], "warning")]
+    parts += [counted(levels["problem"], "problem")]
+    return f"{', '.join(parts)}; {counted(api_calls, 'API call')}"
+
+
+def _examine(
+    config: Path | None, profiles: tuple[str, ...], prefix: str | None, *, as_json: bool
+) -> NoReturn:
+    """Hold what the program believes against one bucket, and end with the exit code."""
     settings = turns.settings_of(config)
-    selected = settings.select((profile,) if profile else ())
+    selected = settings.select(profiles)
     if len(selected) != 1:
         names = ", ".join(one.name for one in selected)
         raise UsageError(f"doctor --contract looks at one bucket; name one of {names}")

@@ -10,7 +10,9 @@ import re
 from typing import Annotated, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from ubiops_file_sync.config import shapes
 
 DEFAULT_API_HOST = "https://api.ubiops.com/v2.1"
 API_VERSION = "v2.1"
@@ -65,6 +67,12 @@ class Address(NamedTuple):
         """Whether only this machine can connect to it."""
         return _is_loopback(self.host)
 
+    @property
+    def text(self) -> str:
+        """As it stands in a file."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
 
 _NO_ADDRESS = "is not an address to listen at; write one such as 127.0.0.1:9467"
 
@@ -101,4 +109,9 @@ def _is_loopback(host: str) -> bool:
 
 
 ApiHost = Annotated[str, AfterValidator(normalise_api_host)]
-Listen = Annotated[Address, BeforeValidator(_parse_address)]
+Listen = Annotated[
+    Address,
+    BeforeValidator(_parse_address),
+    PlainSerializer(lambda address: address.text, return_type=str, when_used="json"),
+    WithJsonSchema(shapes.LISTEN),
+]

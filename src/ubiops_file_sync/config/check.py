@@ -28,6 +28,7 @@ from ubiops_file_sync.config.yaml_source import Document
 
 _Values = dict[str, Any]
 HOST_VARIABLE = "UBIOPS_API_HOST"
+"""Names the host for a file that names none."""
 _SHARED_TOKENS = {("token",), ("defaults", "token")}
 
 
@@ -52,7 +53,7 @@ class FileCheck:
         shared = {name: top[name] for name in INHERITED if name in top}
         if "api_host" not in shared | defaults:
             shared |= self._usual_host(env)
-        inherited = _inherit(shared, defaults)
+        inherited = inherit(shared, defaults)
         profiles = {
             name: self._check_profile(values, inherited, ("profiles", name), name)
             for name, values in own.items()
@@ -62,7 +63,9 @@ class FileCheck:
         checked = {name: profile for name, profile in profiles.items() if profile is not None}
         for name, message in overlaps(checked):
             self._fault(("profiles", name), message)
-        state_dir = None if head is None else head.state_dir or default_state_dir(env)
+        state_dir = None
+        if head is not None:
+            state_dir = head.state_dir or default_state_dir(env, self._path)
         for message in exposed(checked, self._private(state_dir, head, checked)):
             self._fault((), message)
         if self._faults or head is None or state_dir is None:
@@ -159,7 +162,7 @@ class FileCheck:
         for shared in own.keys() & SHARED:
             self._fault((*path, shared), OF_THE_FILE)
         own = {setting: value for setting, value in own.items() if setting not in SHARED}
-        values = _inherit(inherited, own) | {"name": "defaults" if name is None else name}
+        values = inherit(inherited, own) | {"name": "defaults" if name is None else name}
         try:
             return Profile.model_validate(values, context={"base": self._path.parent})
         except ValidationError as error:
@@ -226,7 +229,7 @@ class FileCheck:
         )
 
 
-def _inherit(above: _Values, own: _Values) -> _Values:
+def inherit(above: _Values, own: _Values) -> _Values:
     """Own settings over those above; one of `EITHER` replaces whichever of them is above."""
     replaced = {name for names, *_ in EITHER if not own.keys().isdisjoint(names) for name in names}
     return {name: value for name, value in above.items() if name not in replaced} | own

@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
+from ubiops_file_sync.config import shapes
 from ubiops_file_sync.config.fields import anchor
 
 _SHELL_WORDS = frozenset(
@@ -60,4 +61,5 @@ Command = Annotated[
     tuple[Annotated[str, AfterValidator(_check_word)], ...],
     BeforeValidator(_split_command),
     AfterValidator(_find_program),
+    WithJsonSchema(shapes.COMMAND),
 ]

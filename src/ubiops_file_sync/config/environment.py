@@ -18,6 +18,7 @@ from ubiops_file_sync.config.models import (
     default_state_dir,
 )
 from ubiops_file_sync.config.overlap import exposed
+from ubiops_file_sync.config.tokens import credential_file
 from ubiops_file_sync.model import ConflictPolicy
 
 SOURCE = "environment variables"
@@ -25,8 +26,8 @@ SOURCE = "environment variables"
 
 _TRUE = frozenset({"true", "1", "t", "y", "yes"})
 _FALSE = frozenset({"false", "0", "f", "n", "no"})
-_OVERWRITE = "OVERWRITE_NEWER_FILES"
-_FIELDS = {
+OVERWRITE_VARIABLE = "OVERWRITE_NEWER_FILES"
+VARIABLES = {
     "LOCAL_SYNC_DIR": "local_dir",
     "BUCKET_PROJECT_NAME": "project",
     "BUCKET_NAME": "bucket",
@@ -36,7 +37,7 @@ _FIELDS = {
 }
 _SERVICE = frozenset({"UBIOPS_API_HOST", "UBIOPS_QUOTA_SHARE"})
 """Those that speak of UbiOps, and not of a profile."""
-VARIABLES = (*_FIELDS, _OVERWRITE, "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME")
+LOOKED_AT = (*VARIABLES, OVERWRITE_VARIABLE, "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME")
 """All that `environment_settings` looks at but for the token, which is read anew for each pass."""
 _MEANING = {
     "LOCAL_SYNC_DIR": "the folder on this machine",
@@ -52,7 +53,7 @@ def speaks_of_a_profile(env: Mapping[str, str]) -> bool:
 
     The token, the API's address and the quota's share alone do not.
     """
-    return any(env.get(name) for name in _FIELDS if name not in _SERVICE)
+    return any(env.get(name) for name in VARIABLES if name not in _SERVICE)
 
 
 def newer_files_are_preserved(env: Mapping[str, str]) -> bool:
@@ -64,7 +65,7 @@ def newer_files_are_preserved(env: Mapping[str, str]) -> bool:
 
     Case does not matter. Raises ValueError for any other word.
     """
-    word = env.get(_OVERWRITE, "").strip().lower()
+    word = env.get(OVERWRITE_VARIABLE, "").strip().lower()
     if word in _FALSE:
         return False
     if word and word not in _TRUE:
@@ -82,11 +83,12 @@ def environment_settings(env: Mapping[str, str], cwd: Path) -> Settings:
     writes to both. Raises ConfigError with every variable that is missing or wrong, and for a
     folder that holds the state: it would go into the bucket.
     """
-    values = {field: env[name] for name, field in _FIELDS.items() if _is_given(env, name)}
+    values = {field: env[name] for name, field in VARIABLES.items() if _is_given(env, name)}
+    is_token_delivered = credential_file(DEFAULT_TOKEN_ENV, env) is not None
     faults = [
         Fault((name,), f"is not set; set it to {meaning}")
         for name, meaning in _MEANING.items()
-        if not _is_given(env, name)
+        if not _is_given(env, name) and not (name == DEFAULT_TOKEN_ENV and is_token_delivered)
     ]
     faults.extend(_wrong_words(env))
     try:
@@ -123,8 +125,8 @@ def _wrong_words(env: Mapping[str, str]) -> list[Fault]:
     try:
         newer_files_are_preserved(env)
     except ValueError as error:
-        faults.append(Fault((_OVERWRITE,), str(error)))
-    if _is_given(env, DEFAULT_TOKEN_ENV):
+        faults.append(Fault((OVERWRITE_VARIABLE,), str(error)))
+    if _is_given(env, DEFAULT_TOKEN_ENV) and credential_file(DEFAULT_TOKEN_ENV, env) is None:
         try:
             clean_token(env[DEFAULT_TOKEN_ENV])
         except ValueError as error:
@@ -141,7 +143,7 @@ def _reason(complaint: ErrorDetails) -> str:
 
 def _wrong_fields(error: ValidationError) -> list[Fault]:
     """What is wrong with the values; what is missing is told elsewhere, by its meaning."""
-    variables = {field: name for name, field in _FIELDS.items()}
+    variables = {field: name for name, field in VARIABLES.items()}
     return [
         Fault((variables[str(complaint["loc"][0])],), _reason(complaint))
         for complaint in error.errors(include_url=False)

@@ -33,6 +33,28 @@ class Fault:
     line: int | None = None
     """Counted from 1; None where no one line is at fault."""
 
+    @property
+    def setting(self) -> str:
+        """The path as people read it; empty for the file as a whole."""
+        return show_path(self.path)
+
+    @property
+    def wrong_and_fix(self) -> tuple[str, str]:
+        """The two halves of the message."""
+        wrong, _, fix = self.message.partition("; ")
+        return wrong, fix
+
+
+class BadConfiguration(ConfigError):
+    """A configuration that cannot be used; the message tells every fault, each on its line."""
+
+    def __init__(self, source: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(_tell(source, fault) for fault in faults))
+        self.source = source
+        """The path of the file, or what else was read."""
+        self.faults = faults
+        """In the order of the file."""
+
 
 def show_path(path: KeyPath) -> str:
     """The path as people read it, cut short at a token and masked where a key is no name.
@@ -68,16 +90,16 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_lower[close[0]] if close else None
 
 
-def config_error(source: str, faults: Iterable[Fault]) -> ConfigError:
+def config_error(source: str, faults: Iterable[Fault]) -> BadConfiguration:
     """One error that tells every fault, in the order of the file, each on a line of its own.
 
     Raise it outside of any `except`: the exceptions of the parsers quote the file, and a
     traceback would show them as the context.
     """
     ordered = sorted(dict.fromkeys(faults), key=lambda fault: fault.line or 0)
-    return ConfigError("\n".join(_tell(source, fault) for fault in ordered))
+    return BadConfiguration(source, tuple(ordered))
 
 
 def _tell(source: str, fault: Fault) -> str:
     place = source if fault.line is None else f"{source}:{fault.line}"
-    return ": ".join(part for part in (place, show_path(fault.path), fault.message) if part)
+    return ": ".join(part for part in (place, fault.setting, fault.message) if part)

@@ -7,18 +7,31 @@ and none repeats the value: people paste tokens into the wrong line.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
+from ubiops_file_sync.config import shapes
 from ubiops_file_sync.config.faults import looks_like_token, nearest
 from ubiops_file_sync.config.quantities import (
+    duration_text,
     parse_duration,
     parse_limit,
     parse_rate,
     parse_share,
     parse_size,
+    rate_text,
+    size_text,
 )
 from ubiops_file_sync.keys import refusal
 from ubiops_file_sync.parts import SMALLEST_PART_BYTES
@@ -201,26 +214,40 @@ def _check_key(key: str) -> str:
     return key
 
 
+def _written(text: Callable[[Any], str]) -> PlainSerializer:
+    """How a value stands in a file, where it is dumped as JSON; Python gets it as it is."""
+    return PlainSerializer(text, return_type=str, when_used="json")
+
+
 ProfileName = Annotated[str, AfterValidator(_check_profile_name)]
-BucketName = Annotated[str, AfterValidator(_check_bucket_name)]
+BucketName = Annotated[str, AfterValidator(_check_bucket_name), WithJsonSchema(shapes.BUCKET_NAME)]
 BucketDir = Annotated[str, AfterValidator(_normalise_bucket_dir)]
-LocalPath = Annotated[Path, BeforeValidator(_check_path_text), AfterValidator(anchor)]
+LocalPath = Annotated[
+    Path, BeforeValidator(_check_path_text), AfterValidator(anchor), WithJsonSchema(shapes.PATH)
+]
 TokenPath = Annotated[LocalPath, BeforeValidator(_refuse_token_as_path)]
-Schedule = Annotated[str, AfterValidator(_check_schedule)]
+Schedule = Annotated[str, AfterValidator(_check_schedule), WithJsonSchema(shapes.SCHEDULE)]
 TimeZone = Annotated[str, AfterValidator(_check_timezone)]
-VariableName = Annotated[str, AfterValidator(_check_variable_name)]
-Token = Annotated[SecretStr, AfterValidator(_check_token)]
+VariableName = Annotated[
+    str, AfterValidator(_check_variable_name), WithJsonSchema(shapes.VARIABLE_NAME)
+]
+Token = Annotated[SecretStr, AfterValidator(_check_token), WithJsonSchema(shapes.TOKEN)]
 Workers = Annotated[int, Field(strict=True, ge=1, le=64)]
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    _written(duration_text),
+    WithJsonSchema(shapes.DURATION),
+]
 Interval = Annotated[Seconds, AfterValidator(_check_interval)]
-Size = Annotated[int, BeforeValidator(parse_size)]
-Rate = Annotated[int, BeforeValidator(parse_rate)]
+Size = Annotated[int, BeforeValidator(parse_size), _written(size_text), WithJsonSchema(shapes.SIZE)]
+Rate = Annotated[int, BeforeValidator(parse_rate), _written(rate_text), WithJsonSchema(shapes.RATE)]
 BigSize = Annotated[Size, AfterValidator(_check_big_size)]
 LogSize = Annotated[Size, AfterValidator(_check_log_size)]
 Backups = Annotated[int, Field(strict=True, ge=1, le=1000)]
 MetricsPath = Annotated[LocalPath, AfterValidator(_check_metrics_path)]
-Limit = Annotated[str, BeforeValidator(parse_limit)]
-Share = Annotated[float, BeforeValidator(parse_share)]
+Limit = Annotated[str, BeforeValidator(parse_limit), WithJsonSchema(shapes.LIMIT)]
+Share = Annotated[float, BeforeValidator(parse_share), WithJsonSchema(shapes.SHARE)]
 Patterns = tuple[Annotated[str, AfterValidator(_check_pattern)], ...]
 FileName = Annotated[str, AfterValidator(_check_file_name)]
 Key = Annotated[str, AfterValidator(_check_key)]

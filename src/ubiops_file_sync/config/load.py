@@ -10,8 +10,8 @@ from pathlib import Path
 from ubiops_file_sync.config.check import FileCheck
 from ubiops_file_sync.config.environment import environment_settings, speaks_of_a_profile
 from ubiops_file_sync.config.faults import Fault, config_error
-from ubiops_file_sync.config.models import Settings
-from ubiops_file_sync.config.yaml_source import read_yaml
+from ubiops_file_sync.config.models import SYSTEM_CONFIG_DIR, Settings
+from ubiops_file_sync.config.yaml_source import Document, read_yaml
 from ubiops_file_sync.errors import ConfigError
 
 PATH_VARIABLE = "UBIOPS_FILE_SYNC_CONFIG"
@@ -53,12 +53,13 @@ def find_config(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | 
 def _candidates(env: Mapping[str, str], cwd: Path) -> list[Path]:
     return [
         cwd / "ubiops-file-sync.yaml",
-        _user_config_dir(env) / "config.yaml",
-        Path("/etc/ubiops-file-sync/config.yaml"),
+        user_config_dir(env) / "config.yaml",
+        SYSTEM_CONFIG_DIR / "config.yaml",
     ]
 
 
-def _user_config_dir(env: Mapping[str, str]) -> Path:
+def user_config_dir(env: Mapping[str, str]) -> Path:
+    """Where a user's own configuration is."""
     xdg = env.get("XDG_CONFIG_HOME", "")
     if xdg and Path(xdg).is_absolute():
         return Path(xdg, "ubiops-file-sync")
@@ -95,6 +96,13 @@ def _how_to_begin(places: list[Path]) -> str:
 
 def _load_file(path: Path, env: Mapping[str, str]) -> Settings:
     text, is_private = _read(path)
+    return settings_of_text(text, path, env, is_private=is_private)
+
+
+def settings_of_text(
+    text: str, path: Path, env: Mapping[str, str], *, is_private: bool = True
+) -> Settings:
+    """What a file with this text would say at `path`. Raises ConfigError, as `load_settings`."""
     document = read_yaml(text, env)
     if document.faults and document.data is None:
         raise config_error(str(path), document.faults)
@@ -102,6 +110,12 @@ def _load_file(path: Path, env: Mapping[str, str]) -> Settings:
         message = "it is empty; add 'profiles:' with one profile that has local_dir and project"
         raise config_error(str(path), [Fault((), message)])
     return FileCheck(document, path, is_private=is_private).settings(env)
+
+
+def read_document(path: Path, env: Mapping[str, str]) -> Document:
+    """The plain values of a file and where they stand, unchecked. Raises ConfigError."""
+    text, _ = _read(path)
+    return read_yaml(text, env)
 
 
 def _read(path: Path) -> tuple[str, bool]:

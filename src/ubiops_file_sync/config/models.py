@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, model_validator
 
-from ubiops_file_sync.config import addresses, commands, fields
+from ubiops_file_sync.config import addresses, commands, fields, tokens
 from ubiops_file_sync.config.faults import nearest
 from ubiops_file_sync.config.service import Service
 from ubiops_file_sync.errors import ConfigError, UsageError
@@ -32,18 +32,24 @@ SCHEDULE_SETTINGS = ("schedule", "every")
 ONE_SCHEDULE_ONLY = "give only one of schedule and every"
 ONE_TOKEN_ONLY = "give only one of token, token_env and token_file"  # noqa: S105  no token
 
-_MAX_TOKEN_FILE_BYTES = 65_536
+SYSTEM_CONFIG_DIR = Path("/etc/ubiops-file-sync")
+SYSTEM_STATE_DIR = Path("/var/lib/ubiops-file-sync")
+"""What the system's unit calls `StateDirectory=ubiops-file-sync`."""
 
 
-def default_state_dir(env: Mapping[str, str] | None = None) -> Path:
+def default_state_dir(env: Mapping[str, str] | None = None, config: Path | None = None) -> Path:
     """Where state is kept unless told: systemd's `$STATE_DIRECTORY`, else the XDG state folder.
 
-    systemd separates several folders by colons; the first is ours.
+    The state of a configuration in `SYSTEM_CONFIG_DIR` is where systemd keeps that of the system's
+    service, so that whoever asks about it by hand finds it. systemd separates several folders by
+    colons; the first is ours.
     """
     env = os.environ if env is None else env
     given = env.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
+    if config is not None and Path(os.path.normpath(config)).is_relative_to(SYSTEM_CONFIG_DIR):
+        return SYSTEM_STATE_DIR
     xdg = env.get("XDG_STATE_HOME", "")
     if xdg and Path(xdg).is_absolute():
         return Path(xdg, "ubiops-file-sync")
@@ -64,6 +70,7 @@ class Trash(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     keep_days: fields.Days = 30
+    """Days."""
     max_size: fields.Size = 10 * 1024**3
     """Bytes; the oldest passes go first."""
 
@@ -76,9 +83,11 @@ class Profile(BaseModel):
     name: fields.ProfileName
     """1 to 64 letters, digits, `.`, `_` and `-`; state files carry it."""
     local_dir: fields.LocalPath
-    """The root on this machine, absolute."""
+    """The root on this machine; absolute once it is read, and in a file relative to its folder."""
     project: fields.BucketName
+    """The UbiOps project."""
     bucket: fields.BucketName = "default"
+    """The project's bucket."""
     bucket_dir: fields.BucketDir = ""
     """The root in the bucket, without slashes at its ends; empty: the whole bucket."""
     enabled: StrictBool = True
@@ -102,8 +111,11 @@ class Profile(BaseModel):
     hook_timeout: fields.Interval = 60.0
     """Seconds after which such a command is ended."""
     direction: Direction = Direction.TWO_WAY
+    """Which way files travel; a profile that goes one way never writes to its source."""
     conflict: ConflictPolicy = ConflictPolicy.NEWER_WINS
+    """Who wins where both sides changed; the other version goes to the trash, or stays beside."""
     deletions: Deletions = Deletions.NONE
+    """Which deletions travel to the other side."""
     max_delete: fields.Limit = "50%"
     """Most files that one pass may delete on a side: a number, or a share of the files there.
     Ten are always allowed where it is a share."""
@@ -112,15 +124,19 @@ class Profile(BaseModel):
     refresh_before: fields.Seconds | None = None
     """Seconds before an object's expiry at which it is uploaded again; None: never."""
     trash: Trash = Trash()
+    """How long versions that were replaced or deleted are kept."""
     include: fields.Patterns = ()
     """gitignore patterns; if there are any, nothing else is synchronised."""
     exclude: fields.Patterns = ()
     """gitignore patterns of what is not synchronised."""
     min_size: fields.Size | None = None
+    """Bytes; what is smaller is not synchronised."""
     max_size: fields.Size | None = None
+    """Bytes; what is larger is not synchronised."""
     max_age: fields.Seconds | None = None
     """Seconds since the last change; what is older is not synchronised."""
     symlinks: Symlinks = Symlinks.SKIP
+    """What becomes of symbolic links; those that lead out of the root are never followed."""
     ready_file: fields.FileName | None = None
     """A directory is uploaded only once a file of this name stands in it."""
     marker: fields.Key | None = None
@@ -143,9 +159,11 @@ class Profile(BaseModel):
     """The share of the API's calls a minute that may be spent, above 0 and at most 1. One quota
     serves all profiles of a host, so that a file says it at its top, and the smallest counts."""
     token: fields.Token | None = Field(default=None, repr=False)
+    """The token itself; a `token_file` keeps it out of the configuration."""
     token_env: fields.VariableName | None = DEFAULT_TOKEN_ENV
     """The variable that holds the token; asked only if neither of the other two is set."""
     token_file: fields.TokenPath | None = None
+    """The file that holds the token, and nothing else; it is read anew for each pass."""
 
     @model_validator(mode="after")
     def _one_token_only(self) -> Self:
@@ -168,62 +186,22 @@ class Profile(BaseModel):
         """
         return f"{self.bucket_dir}/" if self.bucket_dir else ""
 
-    @property
-    def token_source(self) -> str:
+    def token_source(self, env: Mapping[str, str]) -> str:
         """Where the token comes from, in words for a message; never the token."""
         if self.token is not None:
             return "`token` in the configuration"
-        if self.token_file is not None:
-            return f"file {self.token_file}"
-        return f"environment variable {self.token_env or DEFAULT_TOKEN_ENV}"
+        return tokens.source_words(self.token_env or DEFAULT_TOKEN_ENV, self.token_file, env)
 
     def read_token(self, env: Mapping[str, str]) -> SecretStr:
         """The bare token, without `Token `, read anew at each call: token files get rotated.
 
-        Raises ConfigError, naming the profile and where the token was looked for.
+        A credential of systemd that has the variable's name goes before the variable. Raises
+        ConfigError, naming the profile and where the token was looked for.
         """
         if self.token is not None:
             return self.token
-        text: str | None
-        if self.token_file is not None:
-            place, text = (
-                f"token file {self.token_file}",
-                _read_token_file(self.name, self.token_file),
-            )
-        else:
-            variable = self.token_env or DEFAULT_TOKEN_ENV
-            place, text = f"environment variable {variable}", env.get(variable)
-        if text is None:
-            raise ConfigError(
-                f"profile {self.name}: {place} is not set; set it to the service user's token, "
-                "or name another place with token_env or token_file"
-            )
-        trouble = _token_trouble(text)
-        if trouble:
-            raise ConfigError(f"profile {self.name}: {place} {trouble}")
-        return SecretStr(fields.clean_token(text))
-
-
-def _token_trouble(text: str) -> str | None:
-    try:
-        fields.clean_token(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _read_token_file(profile: str, path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            # Bounded, and one byte more than fits, so that a wrong path ends here.
-            content = file.read(_MAX_TOKEN_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(
-            f"profile {profile}: token file {path} cannot be read ({error.strerror}); "
-            "create it, readable by this user, with nothing but the token in it"
-        ) from error
-    # Bytes that are no ASCII become letters that no token has, and are refused as such.
-    return content.decode("utf-8", errors="replace")
+        variable = self.token_env or DEFAULT_TOKEN_ENV
+        return tokens.read_token(self.name, variable, self.token_file, env)
 
 
 class Settings(Service):

@@ -1,4 +1,7 @@
-"""Amounts as people write them: `2s`, `5m`, `1w`; `10GiB`; `50%`; `0.9`."""
+"""Amounts as people write them: `2s`, `5m`, `1w`; `10GiB`; `50%`; `0.9`.
+
+What a `..._text` writes, the `parse_...` of that name reads as the very same amount.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,15 @@ def parse_duration(value: object) -> float:
     raise ValueError(_MALFORMED)
 
 
+def duration_text(seconds: float) -> str:
+    """A length of time in the largest unit of which it is a whole number."""
+    for unit in ("w", "d", "h", "m", "s", "ms"):
+        text = f"{seconds / _SECONDS_PER_UNIT[unit]:.0f}{unit}"
+        if seconds and not text.startswith("0") and parse_duration(text) == seconds:
+            return text
+    return f"{seconds:.9f}".rstrip("0").removesuffix(".") + "s"
+
+
 _MALFORMED_SIZE = "is not a size; write 500kB, 20MiB, 10GiB or a number of bytes"
 _BYTES_PER_UNIT: dict[str, int] = {"": 1, "b": 1} | {
     f"{letter}{infix}b": base**power
@@ -68,6 +80,15 @@ def parse_size(value: object) -> int:
     if isinstance(size, int | float) and not is_bool and 0 <= size < 2**63 and size == int(size):
         return int(size)
     raise ValueError(_MALFORMED_SIZE)
+
+
+def size_text(size: int) -> str:
+    """A size in the largest unit of which it is a whole number, those of 1024 first."""
+    for base, units in ((1024, ("KiB", "MiB", "GiB", "TiB")), (1000, ("kB", "MB", "GB", "TB"))):
+        for power in range(len(units), 0, -1):
+            if size and size % base**power == 0:
+                return f"{size // base**power}{units[power - 1]}"
+    return f"{size}B"
 
 
 def _size_of_text(text: str) -> int | None:
@@ -101,6 +122,11 @@ def parse_rate(value: object) -> int:
     if rate < _SLOWEST_BYTES_PER_S:
         raise ValueError("is too slow for connections to stay alive; write at least 64KiB/s")
     return rate
+
+
+def rate_text(bytes_per_s: int) -> str:
+    """As `size_text`, a second."""
+    return f"{size_text(bytes_per_s)}/s"
 
 
 _MALFORMED_SHARE = "is not a share; write a number above 0 and up to 1, such as 0.9"

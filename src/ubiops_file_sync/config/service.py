@@ -39,7 +39,9 @@ class Log(BaseModel):
     file: fields.LocalPath | None = None
     """Absolute; None: standard error, which systemd gives to the journal."""
     level: LogLevel = LogLevel.INFO
+    """What is told: these messages, and those of greater weight."""
     format: LogFormat = LogFormat.TEXT
+    """`text`: lines for people; `json`: lines for programs."""
     max_size: fields.LogSize = 10 * MIB
     """Bytes at which a file is set aside and a new one begun."""
     backups: fields.Backups = 5
@@ -73,7 +75,9 @@ class Service(BaseModel):
     stop_timeout: fields.Seconds = 30.0
     """Seconds that the transfers under way are given when the service is stopped."""
     history_days: fields.Days = 90
-    """How long what passes did is kept."""
+    """Days for which what passes did is kept."""
     log: Log = Log()
+    """What is logged and where."""
     metrics: Metrics | None = None
+    """Where Prometheus finds the metrics; None: nowhere."""
     """None: there are none."""

@@ -52,6 +52,8 @@ class Document:
     """Values that stand in `faults` already: None in `data`, and not worth a second complaint."""
     references: set[KeyPath] = field(default_factory=set)
     """Values that are one `${NAME}`: the file itself does not hold them."""
+    expanded: set[KeyPath] = field(default_factory=set)
+    """Values in which a variable stands, or several."""
 
     def line(self, path: KeyPath) -> int | None:
         """The line of the path, or of the nearest key above it."""
@@ -195,6 +197,7 @@ class _Walker:
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> object:
         text, tag = node.value, node.tag
         if "${" in text:
+            self._document.expanded.add(path)
             if is_reference(text):
                 self._document.references.add(path)
             try:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ubiops_file_sync.bucket.problems import Place
+from ubiops_file_sync.bucket.quota import Quota
 from ubiops_file_sync.bucket.raw import RawBucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile
@@ -57,20 +58,27 @@ class Examination:
 
 @contextmanager
 def raw_bucket(
-    profile: Profile, env: Mapping[str, str], retries: RetryPolicy | None = None
+    profile: Profile,
+    env: Mapping[str, str],
+    retries: RetryPolicy | None = None,
+    quota: Quota | None = None,
 ) -> Iterator[tuple[RawBucket, Place]]:
-    """The bucket of a profile; nothing is asked of it yet. Raises `ConfigError`."""
+    """The bucket of a profile; nothing is asked of it yet. Raises `ConfigError`.
+
+    `quota`: another than the usual one of the host.
+    """
     place = Place(
         profile=profile.name,
         api_host=profile.api_host,
         project=profile.project,
         bucket=profile.bucket,
         prefix="",
-        token_source=profile.token_source,
+        token_source=profile.token_source(env),
     )
     token = profile.read_token(env).get_secret_value()
     keep_secret(token)
-    raw = RawBucket(place, token, retries) if retries else RawBucket(place, token)
+    more = {} if retries is None else {"retries": retries}
+    raw = RawBucket(place, token, quota=quota, **more)
     try:
         yield raw, place
     finally:

@@ -98,8 +98,12 @@ def look(parent_fd: int, name: str, key: str) -> LocalEntry | None:
 def take_after(fd: int, old: os.stat_result) -> None:
     """Give a new version the permissions and, where this user may, the owner of an old one."""
     if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-        with suppress(PermissionError):
+        try:
             os.fchown(fd, old.st_uid, old.st_gid)
+        except OSError as error:
+            # EINVAL: an owner that this user namespace has no number for, as in a container.
+            if error.errno not in {errno.EPERM, errno.EINVAL}:
+                raise
     os.fchmod(fd, permissions(old.st_mode))
 
 

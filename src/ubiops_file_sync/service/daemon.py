@@ -43,6 +43,8 @@ _ANSWER_TIMEOUT_S = 8.0
 _LONGEST_PAUSE_S = 366 * 86_400.0
 _LAST_GRACE_S = 5.0
 """What a pass is given that was broken off, to write down what it did."""
+_SHORTEST_SLEEP_S = 0.001
+"""Select takes less for nothing, and would be asked again and again."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Load = Callable[[], Settings]
@@ -129,14 +131,14 @@ class Daemon:
 
     def _wait(self, now: Clocks) -> None:
         """Sleep until something happens, or until it is time for something."""
-        until = None if self._is_stopping else self._lanes.sleeps_until()
+        wait_s = None if self._is_stopping else self._lanes.wait_s(now)
         limits = [self._gives_up_at_s - time.monotonic(), self._alive_at_s - time.monotonic()]
-        if until is not None:
-            limits.append((until - now.wall).total_seconds())
+        if wait_s is not None:
+            limits.append(max(wait_s, _SHORTEST_SLEEP_S))
             if self._alarm is None:
                 limits.append(LONGEST_SLEEP_S)
             else:
-                self._alarm.ring_at(until)
+                self._alarm.ring_at(now.wall + timedelta(seconds=wait_s))
         timeout_s = min(limits)
         for key, _ in self._selector.select(None if timeout_s == float("inf") else timeout_s):
             if key.fileobj is self._control:
@@ -184,9 +186,13 @@ class Daemon:
         self._runs[id(lane)] = run
 
         def work() -> None:
-            ended = run()
-            self._inbox.append(_PassEnded(lane, ended))
-            self._wake()
+            ended = Ended(1, "a bug in ubiops-file-sync; its log has more")
+            try:
+                ended = run()
+            finally:
+                # Whatever came of it: a lane that never hears of its end would run no more.
+                self._inbox.append(_PassEnded(lane, ended))
+                self._wake()
 
         # A daemon's thread: one that hangs in a dead disk must not hold the end of the process.
         threading.Thread(target=work, name=f"pass-{lane.profile.name}", daemon=True).start()
@@ -263,6 +269,8 @@ class Daemon:
                 "restart the service to move it"
             )
         settings.select_to_run(self._names)
+        for warning in settings.warnings:
+            _log.warning("%s", warning)
         self._outlets.open(settings)
         self._settings = settings
         self._set_up_lanes(settings)

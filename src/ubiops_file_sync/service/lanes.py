@@ -83,11 +83,16 @@ class Lane:
             self.resume(now, chance)
         self.due = self.timing.revised(self.due, now)
 
-    def waits_for(self) -> datetime | None:
-        """When something is to happen by itself; None: never, or not before the pass has ended."""
+    def wait_s(self, now: Clocks) -> float | None:
+        """Seconds until something happens by itself; None: nothing does before the pass has ended,
+        or before somebody asks."""
         if self.is_running:
             return None
-        return self.paused_until if self.is_paused else self.due.at
+        if not self.is_paused:
+            return self.due.wait_s(now)
+        if self.paused_until is None:
+            return None
+        return max(0.0, (self.paused_until - now.wall).total_seconds())
 
 
 @dataclass(slots=True)
@@ -113,12 +118,12 @@ class Lanes:
         ready.sort(key=lambda lane: (not lane.is_wanted, lane.due.tick.steady_s))
         return ready[: max(0, self.at_once - len(self.running))]
 
-    def sleeps_until(self) -> datetime | None:
-        """When the next of them waits for something; None: none does."""
+    def wait_s(self, now: Clocks) -> float | None:
+        """Seconds until the first of them is to be looked at again; None: nothing is waited for."""
         if len(self.running) >= self.at_once:
             return None  # Whatever comes has to wait for one of those.
-        times = (lane.waits_for() for lane in self.by_name.values())
-        return min((when for when in times if when is not None), default=None)
+        waits = (lane.wait_s(now) for lane in self.by_name.values())
+        return min((wait_s for wait_s in waits if wait_s is not None), default=None)
 
     def ended(self, lane: Lane) -> None:
         """Forget a lane whose last pass has ended."""

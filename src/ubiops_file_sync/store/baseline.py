@@ -211,6 +211,17 @@ class BaselineStore:
                 f"(the state is {self._path})"
             )
 
+    def recorded_places(self) -> dict[str, str]:
+        """The places that it speaks of, by the names that `Identity` has."""
+        recorded = self._recorded_places()
+        return {name: recorded[name] for name in Identity.__slots__ if name in recorded}
+
+    def damage(self) -> str | None:
+        """What is wrong with the file, in SQLite's words; None: nothing. Reads all of it."""
+        with self._usable():
+            told = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        return None if told == "ok" else str(told)
+
     def begin_anew(self, identity: Identity) -> None:
         """Forget everything that was in step, and speak of these places from now on."""
         with self._usable(), self._db:
