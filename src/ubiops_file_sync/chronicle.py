@@ -44,6 +44,8 @@ def outcome_words(one: PastPass, *, reason: bool = True) -> str:
         found.append(f"{counted(failed, 'file')} failed")
     if account.left:
         found.append(f"{sum(account.left.values()):,} left as they are")
+    if account.only is not None:
+        found.append(f"only {counted(account.only, 'file')} looked at")
     return "; ".join(found)
 
 
@@ -125,6 +127,7 @@ def past_json(one: PastPass) -> dict[str, Any]:
         "outcome": outcome_words(one),
         "error": account.error,
         "seconds": account.seconds,
+        "only": account.only,
         "local_files": account.local_files,
         "remote_files": account.remote_files,
         "in_step": account.in_step,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -11,11 +11,13 @@ from typing import Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket import Bucket, BucketFacts
+from ubiops_file_sync.chosen import Chosen
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import ConfigError, KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
+    BaselineRow,
     Deletions,
     Direction,
     LocalItem,
@@ -25,13 +27,18 @@ from ubiops_file_sync.model import (
     Verb,
 )
 from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, plan_actions
-from ubiops_file_sync.plan.guards import Halt, Totals, find_halt
+from ubiops_file_sync.plan.guards import EMPTY_ROOT, GUARDS, Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.record import KEPT_PROBLEMS
 from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import BUCKET_TTL, NO_TTL, BaselineStore, FolderSet, ListingSort, Spool
 
 _BUCKET_ID = "bucket_id"
+_SKEW = "clock_skew_us"
+_SKEW_NOISE_US = 2_000_000
+_READY_FILE = (
+    "it is the ready file of its folder, which goes up last; a pass over the whole profile sends it"
+)
 
 
 @dataclass(slots=True)
@@ -47,6 +54,8 @@ class Plan:
     """What a person may want to know of the comparison as a whole."""
     is_whole: bool = True
     """It heeds every key, and every upload that an earlier pass began; else only some."""
+    only: frozenset[str] | None = None
+    """The keys that it is about; None: all."""
     unsent: FolderSet = field(default_factory=FolderSet)
     """Folders with local files that did not go up, though they should have."""
 
@@ -65,6 +74,10 @@ class Plan:
     def close(self) -> None:
         """Give the disk space back."""
         self.__exit__(None, None, None)
+
+    def actions(self) -> Iterator[Action]:
+        """What is to be done, in key order."""
+        return self.spool.actions()
 
     def take(self, item: Action | Problem | Clash) -> None:
         """Heed one finding of the merge."""
@@ -102,6 +115,8 @@ class Comparison:
     progress: Progress
     filters: Filters = field(default_factory=Filters)
     stop: Stop = field(default_factory=Stop)
+    only: frozenset[str] | None = None
+    """The keys that are looked at, and no others; None: all."""
     _facts: BucketFacts | None = None
     _marker_seen: bool = True
 
@@ -123,29 +138,60 @@ class Comparison:
     def _plan(self, *, sort: bool) -> Plan:
         with ExitStack() as until_complete:
             plan = until_complete.enter_context(Plan(Spool(self.profile.multipart_threshold)))
-            with ExitStack() as sorting:
-                remote = self._listing(plan.summary)
-                # One entry ahead, so that the clocks have been compared before anything else is.
-                remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
-                policy = self._policy(self.bucket.skew_us)
-                plan.notes.extend(_of_the_clocks(policy))
-                if sort:
-                    remote = sorting.enter_context(ListingSort()).sorted(remote)
-                for item in plan_actions(
-                    self._walk(),
-                    remote,
-                    self.store.rows(),
-                    policy,
-                    self.now_us,
-                    plan.summary,
-                    self.filters,
-                ):
-                    plan.take(item)
+            if self.only is None:
+                self._compare_all(plan, sort=sort)
+            else:
+                self._compare_only(plan, self.only)
             until_complete.pop_all()
         self._see_marker()
         plan.spool.sum_up(plan.summary)
         plan.summary.pace = self.bucket.pace
         return plan
+
+    def _compare_all(self, plan: Plan, *, sort: bool) -> None:
+        with ExitStack() as sorting:
+            remote = self._listing(plan.summary)
+            # One entry ahead, so that the clocks have been compared before anything else is.
+            remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
+            policy = self._policy(steady_skew_us(self.store, self.bucket.skew_us))
+            if sort:
+                remote = sorting.enter_context(ListingSort()).sorted(remote)
+            self._merge(plan, policy, self._walk(), remote, self.store.rows())
+
+    def _compare_only(self, plan: Plan, only: frozenset[str]) -> None:
+        """Some keys, as all three sides have them, go through the same merge as everything does."""
+        plan.only, plan.is_whole = only, False
+        chosen = Chosen(self.bucket, self.store, self.profile.workers)
+        chosen.see_remote(only, plan.summary)
+        policy = self._policy(steady_skew_us(self.store, self.bucket.skew_us))
+        chosen.see_local(self.tree, self._scope(policy), self.filters.ready_file)
+        for problem in chosen.problems:
+            plan.take(problem)
+        self._merge(plan, policy, chosen.local, chosen.remote, chosen.rows())
+
+    def _scope(self, policy: Policy) -> Scope:
+        remote_now_us = self.now_us - policy.skew_us
+        return Scope(self.filters, local_now_us=self.now_us, remote_now_us=remote_now_us)
+
+    def _merge(
+        self,
+        plan: Plan,
+        policy: Policy,
+        local: Iterable[LocalItem],
+        remote: Iterable[RemoteEntry],
+        rows: Iterable[BaselineRow],
+    ) -> None:
+        plan.notes.extend(_of_the_clocks(policy))
+        merging = plan_actions(local, remote, rows, policy, self.now_us, plan.summary, self.filters)
+        for item in merging:
+            is_early = plan.only is not None and self._sends_ready_file(item)
+            plan.take(Problem(item.key, _READY_FILE) if is_early else item)
+
+    def _sends_ready_file(self, item: Action | Problem | Clash) -> bool:
+        """Whether it tells the bucket that all of a folder is there: only a whole pass knows."""
+        if not isinstance(item, Action) or item.verb is not Verb.UPLOAD:
+            return False
+        return item.key.rpartition("/")[2] == self.filters.ready_file
 
     def _walk(self) -> Iterator[LocalItem]:
         if self.tree is None:
@@ -207,12 +253,24 @@ class Comparison:
 
     def find_halt(self, plan: Plan, profile: Profile, allowed: Collection[str]) -> Halt | None:
         """The guard that objects to the plan, if one does."""
+        halt = find_halt(self._totals(plan, profile), allowed)
+        plan.summary.bucket_calls = int(self._facts is not None)
+        return halt
+
+    def finds_root_emptied(self, plan: Plan) -> bool:
+        """Whether no file is here any more, though some were in step."""
+        return GUARDS[EMPTY_ROOT](self._totals(plan, self.profile)) is not None
+
+    def _totals(self, plan: Plan, profile: Profile) -> Totals:
         summary = plan.summary
-        totals = Totals(
+        in_step, local_files = summary.in_step, summary.local_files
+        if plan.only is not None:
+            in_step, local_files = self._totals_of_all(summary)
+        return Totals(
             profile=profile.name,
             local_dir=str(profile.local_dir),
-            in_step=summary.in_step,
-            local_files=summary.local_files,
+            in_step=in_step,
+            local_files=local_files,
             remote_files=summary.remote_files,
             deletes_local=summary.actions.get(Verb.DELETE_LOCAL, 0),
             deletes_remote=summary.actions.get(Verb.DELETE_REMOTE, 0),
@@ -226,8 +284,33 @@ class Comparison:
             marker_seen=self._marker_seen,
             bucket_replaced=self.bucket_is_new(),
         )
-        summary.bucket_calls = int(self._facts is not None)
-        return find_halt(totals, allowed)
+
+    def _totals_of_all(self, summary: PlanSummary) -> tuple[int, int]:
+        """How many files are in step and here, of all, as far as a guard has to know.
+
+        A look at a few keys tells nothing of the others: the root may be empty, or just not have
+        these. To count what is in step takes a look at all of the baseline.
+        """
+        deletes = summary.actions.keys() & {Verb.DELETE_LOCAL, Verb.DELETE_REMOTE}
+        here = summary.local_files
+        if not here and self.tree is not None:
+            here = int(self.tree.holds_files())
+        return self.store.count_in_step() if deletes or not here else 0, here
+
+
+def steady_skew_us(store: BaselineStore, measured_us: int) -> int:
+    """How far the clocks are apart: as noted before, unless what was measured now differs clearly.
+
+    A measurement is good to a second at best. If each pass went by its own, two versions that are
+    less than that apart would be the newer one by turns, and passes would never converge (I4).
+    """
+    noted = store.noted(_SKEW)
+    noted_us = 0 if noted is None else int(noted)
+    if measured_us and abs(measured_us - noted_us) <= _SKEW_NOISE_US:
+        return noted_us
+    if measured_us != noted_us:
+        store.note(_SKEW, str(measured_us))
+    return measured_us
 
 
 def policy_of(profile: Profile, skew_us: int, ttl_us: Callable[[], int | None]) -> Policy:

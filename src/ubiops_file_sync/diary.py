@@ -39,6 +39,8 @@ class SoFar:
     """None: nothing was begun to be done."""
     is_stopped: bool = False
     """It was asked to end before its end."""
+    only: frozenset[str] | None = None
+    """The keys that it is about; None: all."""
 
     def report(self, *, dry_run: bool = False, halt: Halt | None = None) -> Report:
         """The report of it."""
@@ -66,7 +68,11 @@ class SoFar:
 
 
 class Diary:
-    """Writes down one pass. Only the store's thread uses it."""
+    """Writes down one pass. Only the store's thread uses it.
+
+    Of a pass over some keys, of which a program may make one a file, only what it changed or could
+    not do is worth a row.
+    """
 
     def __init__(
         self,
@@ -74,8 +80,14 @@ class Diary:
         begun: PastPass,
         now_ns: Callable[[], int],
         history_days: int = HISTORY_DAYS,
+        *,
+        only_some: bool = False,
     ) -> None:
-        """Nothing is written yet. Passes older than `history_days` go when this one ends."""
+        """Nothing is written yet. Passes older than `history_days` go when this one ends.
+
+        `only_some`: it is a pass over some keys.
+        """
+        self._only_some = only_some
         self._store = store
         self._begun = begun
         self._now_ns = now_ns
@@ -84,6 +96,8 @@ class Diary:
 
     def begin(self) -> None:
         """The pass is under way."""
+        if self._only_some:
+            return
         with self._as_far_as_possible():
             self._store.history.begin(self._begun)
 
@@ -91,8 +105,11 @@ class Diary:
         """The pass came to its end. Returns its report."""
         report = so_far.report()
         with self._as_far_as_possible():
-            report = replace(report, in_step=self._store.count_in_step())
-            self._write(report, report.exit_code, None)
+            if not self._only_some:
+                report = replace(report, in_step=self._store.count_in_step())
+            elif not report.done and not report.exit_code:
+                return report
+            self._write(so_far, report, report.exit_code, None)
         if self._trouble is None:
             return report
         return replace(report, notes=(*report.notes, self._trouble))
@@ -100,16 +117,16 @@ class Diary:
     def break_off(self, so_far: SoFar, error: BaseException) -> None:
         """The pass is ended by an exception, which the caller raises again."""
         with self._as_far_as_possible():
-            self._write(so_far.report(), *_reason(error))
+            self._write(so_far, so_far.report(), *_reason(error))
 
-    def _write(self, report: Report, exit_code: int, error: str | None) -> None:
+    def _write(self, so_far: SoFar, report: Report, exit_code: int, error: str | None) -> None:
         now_us = self._now_ns() // 1000
         ended = replace(
             self._begun,
             stage=Stage.ENDED,
             ended_us=now_us,
             exit_code=exit_code,
-            account=_account(report, error),
+            account=_account(so_far, report, error),
             problems=_first(report.problems),
         )
         self._store.history.end(ended, now_us - self._keep_us)
@@ -134,10 +151,11 @@ def _reason(error: BaseException) -> tuple[int, str]:
     return EXIT_INTERRUPTED, "interrupted"
 
 
-def _account(report: Report, error: str | None) -> Account:
+def _account(so_far: SoFar, report: Report, error: str | None) -> Account:
     planned = report.planned
     return Account(
         seconds=round(report.seconds, 3),
+        only=None if so_far.only is None else len(so_far.only),
         local_files=planned.local_files,
         remote_files=planned.remote_files,
         in_step=report.in_step,

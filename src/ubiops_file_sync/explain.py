@@ -16,8 +16,8 @@ from ubiops_file_sync import keys, places
 from ubiops_file_sync.addresses import Address
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
-from ubiops_file_sync.compare import policy_of
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.compare import policy_of, steady_skew_us
+from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import (
     Action,
@@ -92,9 +92,10 @@ class Explainer:
             refusal = keys.refusal(address.key)
             if refusal is not None:
                 return _refused(address, refusal)
-            remote = bucket.get(address.key)
+            remote = _asked(bucket, address)
             sight = look_at(tree, address.key, places.filters(profile))
-            return self._explained(address, tree, sight, remote, store.row(address.key), bucket)
+            row, skew_us = store.row(address.key), steady_skew_us(store, bucket.skew_us)
+            return self._explained(address, tree, sight, remote, row, bucket, skew_us)
 
     def _explained(
         self,
@@ -104,9 +105,10 @@ class Explainer:
         remote: RemoteEntry | None,
         row: BaselineRow | None,
         bucket: Bucket,
+        skew_us: int,
     ) -> Explanation:
         ttl = _Once(lambda: bucket.facts().ttl_us)
-        policy = policy_of(address.profile, bucket.skew_us, ttl.ask)
+        policy = policy_of(address.profile, skew_us, ttl.ask)
         now_us = self.now_ns() // 1000
         case = Case(
             sight.local if isinstance(sight.local, LocalEntry) else None,
@@ -152,6 +154,15 @@ class Explainer:
         if trouble is not None:
             notes.append(f"its content cannot be read ({trouble}); check its permissions")
         return notes
+
+
+def _asked(bucket: Bucket, address: Address) -> RemoteEntry | None:
+    """What the bucket says of the key; there is nothing to explain without that."""
+    try:
+        return bucket.get(address.key)
+    except KeyFailure as error:
+        name = address.profile.name
+        raise RemoteUnreachable(f"profile {name!r}: {error}") from error
 
 
 def judged(

@@ -332,8 +332,11 @@ class PlanSummary:
 
     local_files: int = 0
     remote_files: int = 0
+    others: int | None = 0
+    """Objects in the bucket besides those, where only some keys are looked at; None: they were not
+    counted."""
     pages: int = 0
-    """API calls that the listing took."""
+    """API calls that it took to see the bucket: a page of the listing each, or a key."""
     bucket_calls: int = 0
     """API calls that the bucket's id and ttl took: one, where something depends on them."""
     actions: dict[Verb, int] = field(default_factory=dict)
@@ -380,7 +383,9 @@ class PlanSummary:
 
     def confirm_calls(self, uploads: int) -> int:
         """The cheaper of one get an upload and one more listing (invariant I10)."""
-        listing = max(1, -(-(self.remote_files + uploads) // PAGE_ITEMS))
+        if self.others is None:
+            return uploads
+        listing = max(1, -(-(self.remote_files + self.others + uploads) // PAGE_ITEMS))
         return min(uploads, listing)
 
 

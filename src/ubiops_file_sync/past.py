@@ -40,10 +40,12 @@ class Account(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a pass came to, but for its problems."""
 
     seconds: float = 0.0
+    only: int | None = None
+    """Keys that it was about; None: all."""
     local_files: int = 0
     remote_files: int = 0
     in_step: int | None = None
-    """Keys that were in step at its end; None: it broke off."""
+    """Keys that were in step at its end; None: it broke off, or was about some keys only."""
     done: dict[Verb, int] = {}
     """Number of actions that ended well, by verb."""
     left: dict[str, int] = {}

@@ -161,13 +161,15 @@ class Performance:
 
         An upload that is not seen, or not surely ours, keeps its intent for the next pass.
         """
-        uploads = self.store.count_pending()
+        mine = self._pending()
+        uploads = self.store.count_pending() if mine is None else len(mine)
         if not uploads or self.stop.is_asked:
             return
         self.progress.confirming(uploads)
         try:
             if self.plan.summary.confirm_calls(uploads) >= uploads:
-                found = (bucket.get(intent.key) for intent in self.store.pending())
+                pending = (intent.key for intent in self.store.pending()) if mine is None else mine
+                found = (bucket.get(key) for key in pending)
                 self._record_ours([entry for entry in found if entry])
                 return
             for page in bucket.pages():
@@ -175,6 +177,13 @@ class Performance:
         except (RemoteError, KeyFailure) as error:
             # All is stored; only when it was is not known. The next pass recognises it.
             self.recorder.notes.append(f"what the bucket stored was not asked to the end: {error}")
+
+    def _pending(self) -> list[str] | None:
+        """The keys that are to be learnt of; None: all. A pass over some keys learns of those."""
+        if self.plan.only is None:
+            return None
+        mine = sorted(self.plan.only.union(self.recorder.extra_keys))
+        return [key for key in mine if self.store.pending_for(key) is not None]
 
     def _record_ours(self, entries: list[RemoteEntry]) -> None:
         """Record those of the entries that are surely uploads of this pass."""

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,17 +26,18 @@ from ubiops_file_sync.diary import HISTORY_DAYS, Diary, SoFar
 from ubiops_file_sync.errors import Interrupted, SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor, Parted
 from ubiops_file_sync.local import LocalTree, Retention
-from ubiops_file_sync.model import Report, Unfinished
+from ubiops_file_sync.model import Direction, Report, Unfinished
 from ubiops_file_sync.narrow import narrow
 from ubiops_file_sync.pass_id import new_pass_id
 from ubiops_file_sync.past import PastPass, Stage, Trigger
 from ubiops_file_sync.perform import Performance
-from ubiops_file_sync.plan.guards import BUCKET_REPLACED, GUARDS
-from ubiops_file_sync.progress import Progress
+from ubiops_file_sync.plan.guards import BUCKET_REPLACED, EMPTY_ROOT, GUARDS
+from ubiops_file_sync.progress import AllOf, Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.saved_plan import SavedPlan
 from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock
+from ubiops_file_sync.under_way import Feed, UnderWay
 from ubiops_file_sync.unfinished import half_fetched, still_wanted
 
 ALLOWABLE = (*GUARDS, OTHER_PLACES)
@@ -85,11 +87,12 @@ class Reconciler:
             )
 
     @contextmanager
-    def plan(self) -> Iterator[tuple[Plan, Report]]:
+    def plan(self, only: Collection[str] | None = None) -> Iterator[tuple[Plan, Report]]:
         """What a pass would do. Changes nothing, anywhere (I8), and takes no lock.
 
-        The plan is open for the length of the block. Raises `SyncError`.
+        The plan is open for the length of the block. `only`: as of `run`. Raises `SyncError`.
         """
+        chosen = None if only is None else frozenset(only)
         began = time.monotonic()
         pass_id = new_pass_id(self._now_ns())
         with ExitStack() as stack:
@@ -99,16 +102,36 @@ class Reconciler:
             )
             bucket = stack.enter_context(self._bucket(keep=False))
             tree = places.open_root(stack, self._profile, pass_id, store)
-            comparison = self._comparison(tree, store, bucket)
+            comparison = self._comparison(tree, store, bucket, chosen)
             plan = stack.enter_context(comparison.plan())
             halt = comparison.find_halt(plan, self._profile, self._allow)
             self._progress.ended()
             so_far = SoFar(self._profile.name, pass_id, bucket, began, plan)
             yield plan, so_far.report(dry_run=True, halt=halt)
 
-    def run(self) -> Report:
-        """One pass. Raises `SyncError`; what was done until then is recorded."""
-        return self._pass(saved=None)
+    def run(self, only: Collection[str] | None = None) -> Report:
+        """One pass. Raises `SyncError`; what was done until then is recorded.
+
+        `only`: the keys that it is about, decided on as ever. Nothing else is looked at: neither
+        is the tree walked nor, for a few keys, the bucket listed. One that a filter hides, or that
+        cannot be looked at, is a problem of the report.
+        """
+        return self._pass(only=None if only is None else frozenset(only))
+
+    def begin(self, only: Collection[str] | None = None) -> UnderWay:
+        """One pass in a thread of its own, to be followed outcome by outcome; see `UnderWay`.
+
+        It ends with its block, with a stop of this reconciler, or with one of its own.
+        """
+        stop = Stop()
+
+        def work(feed: Feed) -> Report:
+            mine = copy(self)
+            mine._stop, mine._progress = stop, AllOf(feed, self._progress)
+            with self._stop.breaks_when_asked(stop.ask), self._stop.breaks_now(stop.now):
+                return mine.run(only)
+
+        return UnderWay(work, stop)
 
     def apply(self, saved: SavedPlan) -> Report:
         """The part of a pass that was saved as a plan, as far as it still holds.
@@ -118,7 +141,7 @@ class Reconciler:
         saved.require_same(self._profile, places.identity(self._profile))
         return self._pass(saved)
 
-    def _pass(self, saved: SavedPlan | None) -> Report:
+    def _pass(self, saved: SavedPlan | None = None, only: frozenset[str] | None = None) -> Report:
         began, now_ns = time.monotonic(), self._now_ns()
         pass_id = new_pass_id(now_ns)
         profile = self._profile
@@ -137,8 +160,10 @@ class Reconciler:
                     other_places=OTHER_PLACES in self._allow,
                 )
             )
-            so_far = SoFar(profile.name, pass_id, bucket, began)
-            diary = Diary(store, begun, self._now_ns, self._history_days)
+            so_far = SoFar(profile.name, pass_id, bucket, began, only=only)
+            diary = Diary(
+                store, begun, self._now_ns, self._history_days, only_some=only is not None
+            )
             diary.begin()
             try:
                 self._go_through(so_far, store, saved)
@@ -156,7 +181,7 @@ class Reconciler:
             if tree is None:
                 # Only now that UbiOps has answered: a wrong token leaves no folder behind.
                 tree = places.make_root(stack, profile, pass_id)
-            unfinished = still_wanted(store, plan)
+            unfinished = still_wanted(store, plan, profile.direction)
             tree.sweep(half_fetched(unfinished))
             recorder = so_far.recorder = Recorder(store, tree)
             recorder.notes.extend(plan.notes)
@@ -172,7 +197,7 @@ class Reconciler:
             )
             performance.act()
             performance.confirm(bucket)
-            if not self._stop.is_asked:
+            if not self._stop.is_asked and so_far.only is None:
                 self._tidy_trash(tree, pass_id, recorder)
             so_far.is_stopped = self._stop.is_asked
 
@@ -215,7 +240,7 @@ class Reconciler:
                 until_complete.pop_all()
             return plan
 
-        comparison = self._comparison(tree, store, so_far.bucket)
+        comparison = self._comparison(tree, store, so_far.bucket, so_far.only)
         so_far.plan = plan = planned(comparison)
         if BUCKET_REPLACED in self._allow and comparison.bucket_is_new():
             # What was in step with the old bucket says nothing of this one, and no guard is to
@@ -223,16 +248,32 @@ class Reconciler:
             plan.close()
             store.begin_anew(places.identity(self._profile))
             comparison.remember_bucket()
-            comparison = self._comparison(tree, store, so_far.bucket)
+            comparison = self._comparison(tree, store, so_far.bucket, so_far.only)
             so_far.plan = plan = planned(comparison)
         halt = comparison.find_halt(plan, self._profile, self._allow)
         if halt is not None:
             plan.close()
             raise SafetyHalt(halt.message)
+        if self._fills_anew(comparison, plan):
+            store.begin_anew(places.identity(self._profile))
         return plan
 
+    def _fills_anew(self, comparison: Comparison, plan: Plan) -> bool:
+        """Whether a pass that only downloads is let into a root that lost all of its files.
+
+        Then what was in step is forgotten. A few of the files that come now would hide from the
+        guard of a two-way pass that all others are missing, and each would pass for deleted.
+        """
+        if self._profile.direction is not Direction.DOWNLOAD or EMPTY_ROOT not in self._allow:
+            return False
+        return comparison.finds_root_emptied(plan)
+
     def _comparison(
-        self, tree: LocalTree | None, store: BaselineStore, bucket: Bucket
+        self,
+        tree: LocalTree | None,
+        store: BaselineStore,
+        bucket: Bucket,
+        only: frozenset[str] | None,
     ) -> Comparison:
         self._progress.comparing(self._profile.name)
         return Comparison(
@@ -244,6 +285,7 @@ class Reconciler:
             progress=self._progress,
             filters=places.filters(self._profile),
             stop=self._stop,
+            only=only,
         )
 
     def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:

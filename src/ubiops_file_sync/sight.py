@@ -56,7 +56,7 @@ def look_at(tree: LocalTree | None, key: str, filters: Filters) -> Sight:
             rules.append(item)
         elif item.key == key or (isinstance(item, Unknown) and item.covers(key)):
             found = found or item
-    return Sight(key, found or _look(tree, key), tuple(rules), filters)
+    return Sight(key, found or look_or_unknown(tree, key), tuple(rules), filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class _WayTo:
         return not leads_there or self.scope.hides(key)
 
 
-def _look(tree: LocalTree, key: str) -> LocalEntry | Unknown | None:
+def look_or_unknown(tree: LocalTree, key: str) -> LocalEntry | Unknown | None:
+    """What stands at a key; what must not or cannot be read is unknown, and never missing."""
     try:
         return tree.look(key)
     except KeyFailure as error:

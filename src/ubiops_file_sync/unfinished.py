@@ -9,8 +9,10 @@ from ubiops_file_sync.model import Action, Direction, Unfinished, Verb
 from ubiops_file_sync.store import BaselineStore
 
 
-def still_wanted(store: BaselineStore, plan: Plan) -> list[Unfinished]:
+def still_wanted(store: BaselineStore, plan: Plan, direction: Direction) -> list[Unfinished]:
     """Those that the plan has use for. The rest is forgotten, unless the plan is but a part of one.
+
+    A pass in one `direction` has nothing to say of what travels in the other.
 
     An upload that was begun and is not gone on with stays with the storage provider, unseen, until
     the provider's own rules remove it: the API has no call for that.
@@ -18,7 +20,8 @@ def still_wanted(store: BaselineStore, plan: Plan) -> list[Unfinished]:
     wanted, stale = [], []
     for one in store.unfinished_transfers():
         action = plan.spool.find(one.key)
-        if (action is None and not plan.is_whole) or (action is not None and _is_of(one, action)):
+        judged = plan.is_whole and direction in {one.direction, Direction.TWO_WAY}
+        if (action is None and not judged) or (action is not None and _is_of(one, action)):
             wanted.append(one)
         else:
             stale.append(one)

@@ -410,6 +410,13 @@ def test_a_service_that_is_enabled_and_does_not_run(shell: Shell) -> None:
     assert "another configuration or state folder" in one["remedy"]
 
 
+def test_a_profile_that_a_timer_runs_needs_no_service(shell: Shell) -> None:
+    shell.profile()
+    systemctl(shell, **{"models.timer": 0})
+    one = only(shell.json("doctor"), "service", None)
+    assert (one["level"], one["words"]) == ("ok", "none runs over this state; timers run models")
+
+
 def test_a_service_that_runs_and_does_not_run_everything(tmp_path: Path) -> None:
     with BucketServer(tmp_path / "server", rate_limit=None) as server:
         place = Place(server, tmp_path)

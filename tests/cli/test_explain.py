@@ -66,3 +66,12 @@ def test_a_wrong_token_says_so(shell: Shell) -> None:
     done = shell("explain", "a.txt")
     assert done.returncode == 3
     assert "does not know the token" in done.stderr
+
+
+def test_a_bucket_that_does_not_answer_says_so(shell: Shell) -> None:
+    shell.profile()
+    shell.server.stop()
+    done = shell("explain", "a.txt")
+    shell.server.start()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no connection to http://127.0.0.1" in done.stderr

@@ -34,6 +34,9 @@ METRICS = "tests/metrics/test_metrics.py"
 TOKENS = "tests/config/test_tokens.py"
 UNITS = "tests/service/test_units.py"
 INSTALL = "tests/service/test_install.py"
+ONLY = "tests/library/test_only.py"
+CLASSIC = "tests/library/test_classic.py"
+WATCHER = "tests/library/test_watcher.py"
 
 STILL_OLD = f"{FAULTS}::test_a_download_that_always_fails_leaves_the_old_version_and_stops_no_other"
 GONE_HERE = (
@@ -783,4 +786,97 @@ INSTALLING = [
     ),
 ]
 
-MUTANTS = [*DECIDING, *MERGING, *HALTING, *LISTENING, *ACTING, *REMEMBERING, *TELLING, *INSTALLING]
+LENDING = [
+    Mutant(
+        "a folder that was emptied keeps its record",
+        "I2: one file fetched into it, and every other one passes for deleted.",
+        "reconcile.py",
+        "if self._fills_anew(comparison, plan):",
+        "if plan is None:",
+        (f"{CLASSIC}::test_a_file_put_into_an_emptied_folder_makes_no_other_a_deleted_one",),
+    ),
+    Mutant(
+        "a few keys tell of the whole root",
+        "I2: an unmounted disk deletes in the bucket whatever is asked for by name.",
+        "compare.py",
+        "return self.store.count_in_step() if deletes or not here else 0, here",
+        "return summary.in_step, 1",
+        (f"{ONLY}::test_an_empty_root_is_no_reason_to_delete_the_one_that_was_asked_for",),
+    ),
+    Mutant(
+        "a pass over a few keys is taken for a whole one",
+        "I5: what others have begun is begun anew.",
+        "compare.py",
+        "plan.only, plan.is_whole = only, False",
+        "plan.only = only",
+        (f"{ONLY}::test_big_files_that_others_began_are_gone_on_with",),
+    ),
+    Mutant(
+        "one way judges what travels the other way",
+        "I5: an upload between two passes costs a download all that has arrived of it.",
+        "unfinished.py",
+        "judged = plan.is_whole and direction in {one.direction, Direction.TWO_WAY}",
+        "judged = plan.is_whole",
+        (f"{ONLY}::test_a_pass_the_other_way_leaves_alone_what_has_arrived[upload]",),
+    ),
+    Mutant(
+        "a ready file goes up on its own",
+        "Whoever waits for it in the bucket takes the folder for complete.",
+        "compare.py",
+        "is_early = plan.only is not None and self._sends_ready_file(item)",
+        "is_early = False",
+        (f"{ONLY}::test_a_ready_file_waits_for_a_pass_that_knows_its_folder",),
+    ),
+    Mutant(
+        "a lock is closed and not given back",
+        "A child that the program forked keeps the profile for as long as it lives.",
+        "store/lock.py",
+        "            _give_back(fd)\n",
+        "            pass\n",
+        (f"{LOCK}::test_a_child_that_was_forked_meanwhile_does_not_keep_the_profile",),
+    ),
+    Mutant(
+        "the prefix is taken out wherever it stands",
+        "What these functions replace put files elsewhere by string replacement.",
+        "downloader.py",
+        "full = named.removeprefix(prefix)",
+        'full = named.replace(prefix, "")',
+        (f"{CLASSIC}::test_every_item_of_a_listing_comes_down",),
+    ),
+    Mutant(
+        "a watcher sends what it has seen once",
+        "Growing files make conflict storms (rclone #717, maestral #319).",
+        "lookout.py",
+        "self._send_all(now_s - self.profile.settle, now_s,",
+        "self._send_all(now_s, now_s,",
+        (f"{WATCHER}::test_a_file_goes_up_once_two_looks_have_found_it_the_same",),
+    ),
+    Mutant(
+        "a watcher asks about what was left again and again",
+        "API calls are the scarce resource: 300 a minute.",
+        "lookout.py",
+        "self._files.put_off(chosen, math.inf)",
+        "self._files.put_off(chosen, now_s + 1)",
+        (f"{WATCHER}::test_a_newer_object_is_preserved_and_asked_about_once",),
+    ),
+    Mutant(
+        "a watcher drains once the thread pools are gone",
+        "What a program wrote last is not uploaded.",
+        "watcher.py",
+        "threading._register_atexit(_shut_down_at_exit)",
+        '__import__("atexit").register(_shut_down_at_exit)',
+        (f"{WATCHER}::test_a_program_ends_by_itself_and_what_it_wrote_last_is_there",),
+    ),
+]
+
+MUTANTS = [
+    *DECIDING,
+    *MERGING,
+    *HALTING,
+    *LISTENING,
+    *ACTING,
+    *REMEMBERING,
+    *TELLING,
+    *INSTALLING,
+    *LENDING,
+]

@@ -19,6 +19,27 @@ with profile_lock(folder, "models"):
     sys.stdin.read()
 """
 
+FORK = """
+import os
+with profile_lock(folder, "models"):
+    forked = os.fork()
+    if not forked:
+        sys.stdin.read()
+        os._exit(0)
+print("given back", flush=True)
+os.waitpid(forked, 0)
+"""
+FORK_THAT_LEAVES = """
+import os
+with profile_lock(folder, "models"):
+    forked = os.fork()
+    if forked:
+        os.waitpid(forked, 0)
+        print("the child has left the block", flush=True)
+        sys.stdin.read()
+os._exit(0)
+"""
+
 
 def test_a_second_pass_is_told_who_holds_the_profile(tmp_path: Path) -> None:
     with profile_lock(tmp_path, "models"), pytest.raises(ProfileLocked) as caught:
@@ -55,6 +76,26 @@ def test_a_pass_that_fails_frees_its_profile(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with profile_lock(tmp_path, "models"):
         pass
+
+
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_profile(tmp_path: Path) -> None:
+    """Programs that use the library fork, and their children live on."""
+    forked = child(tmp_path, FORK)
+    assert forked.stdout is not None
+    assert forked.stdout.readline() == "given back\n"
+    with profile_lock(tmp_path, "models"):
+        pass
+    assert forked.poll() is None, "the child is alive"
+    lines_of(forked)
+
+
+def test_a_child_that_was_forked_meanwhile_gives_nothing_back(tmp_path: Path) -> None:
+    holder = child(tmp_path, FORK_THAT_LEAVES)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "the child has left the block\n"
+    with pytest.raises(ProfileLocked):
+        profile_lock(tmp_path, "models").__enter__()
+    lines_of(holder)
 
 
 def test_profiles_do_not_lock_each_other(tmp_path: Path) -> None:

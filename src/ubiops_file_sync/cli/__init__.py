@@ -27,6 +27,7 @@ from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
 from ubiops_file_sync.cli.service import pause, reload, resume, run, trigger
 from ubiops_file_sync.cli.status import status
+from ubiops_file_sync.cli.support import support_bundle
 from ubiops_file_sync.cli.trash import trash
 from ubiops_file_sync.cli.undo import undo
 from ubiops_file_sync.cli.verify import verify
@@ -69,7 +70,7 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "How things stand": (status, history, explain, verify),
     "Taking back": (trash, restore, undo),
     "The service": (run, trigger, pause, resume, reload, install_service),
-    "Setting up": (check_config, config, schema, doctor, completion),
+    "Setting up": (check_config, config, schema, doctor, support_bundle, completion),
     "To try it": (demo, serve_bucket),
 }
 for _title, _commands in _SECTIONS.items():

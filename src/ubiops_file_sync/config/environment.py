@@ -37,6 +37,8 @@ VARIABLES = {
 }
 _SERVICE = frozenset({"UBIOPS_API_HOST", "UBIOPS_QUOTA_SHARE"})
 """Those that speak of UbiOps, and not of a profile."""
+LOOKED_AT = (*VARIABLES, OVERWRITE_VARIABLE, "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME")
+"""All that `environment_settings` looks at but for the token, which is read anew for each pass."""
 _MEANING = {
     "LOCAL_SYNC_DIR": "the folder on this machine",
     "BUCKET_PROJECT_NAME": "the UbiOps project",

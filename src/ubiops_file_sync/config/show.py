@@ -14,17 +14,24 @@ from ubiops_file_sync.config.service import Service
 from ubiops_file_sync.redact import HIDDEN, redacted
 
 _COMMANDS = ("on_failure", "on_change")
+_NAMES = ("include", "exclude", "ready_file", "marker")
 _INDENT = "  "
 
 
 def settings_lines(
-    settings: Settings, origins: Origins | None, *, for_strangers: bool
+    settings: Settings,
+    origins: Origins | None,
+    *,
+    for_strangers: bool,
+    without_names: bool = False,
 ) -> Iterator[str]:
     """The lines of the whole; with `origins`, each tells where its value comes from.
 
     No token is in them. `for_strangers`: nor what commands are given, which may be a secret too.
+    `without_names`: nor names and patterns of files in the bucket.
     """
-    shown = _Shown(origins, for_strangers)
+    hidden = (*(_COMMANDS if for_strangers else ()), *(_NAMES if without_names else ()))
+    shown = _Shown(origins, hidden)
     yield f"# {redacted(settings.source)}, as the program reads it; tokens are not shown"
     yield "version: 1"
     first = next(iter(settings.profiles.values()))
@@ -51,9 +58,9 @@ def _effective(profile: Profile) -> dict[str, Any]:
 
 
 class _Shown:
-    def __init__(self, origins: Origins | None, for_strangers: bool) -> None:  # noqa: FBT001
+    def __init__(self, origins: Origins | None, hidden: tuple[str, ...]) -> None:
         self._origins = origins
-        self._for_strangers = for_strangers
+        self._hidden = hidden
 
     def level(self, profile: str | None, values: dict[str, Any], indent: str) -> Iterator[str]:
         """The settings of a level; those that have no value as comments."""
@@ -64,12 +71,19 @@ class _Shown:
                     place = self._place(profile, name, inner)
                     yield _line(f"{indent}{_INDENT}", inner, one, place)
             else:
-                if name in _COMMANDS and self._for_strangers:
-                    value = [*value[:1], *(HIDDEN for _ in value[1:])]  # noqa: PLW2901
-                yield _line(indent, name, value, self._place(profile, name))
+                shown = _without_secrets(name, value) if name in self._hidden else value
+                yield _line(indent, name, shown, self._place(profile, name))
 
     def _place(self, profile: str | None, name: str, inner: str = "") -> str | None:
         return None if self._origins is None else self._origins.of(profile, name, inner).words
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    """Of a command only the program; of anything else, whether it is set."""
+    if isinstance(value, list):
+        kept = 1 if name in _COMMANDS else 0
+        return [*value[:kept], *(HIDDEN for _ in value[kept:])]
+    return value and HIDDEN
 
 
 def _line(indent: str, name: str, value: object, place: str | None) -> str:

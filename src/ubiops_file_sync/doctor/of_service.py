@@ -12,9 +12,9 @@ from ubiops_file_sync.config import Settings
 from ubiops_file_sync.doctor.finding import Finding, ok, problem, warning
 from ubiops_file_sync.errors import SyncError
 from ubiops_file_sync.service.control import NoService, ask_service
+from ubiops_file_sync.service.units import SERVICE, TIMER
 
 _CHECK = "service"
-_UNIT = "ubiops-file-sync.service"
 _SCOPES = {"the machine's": [], "this user's": ["--user"]}
 _TIMEOUT_S = 10
 
@@ -36,6 +36,9 @@ def of_service(settings: Settings) -> Iterator[Finding]:
 
 def _none(settings: Settings, enabled: list[str]) -> Finding:
     if not enabled:
+        timed = [name for name in settings.profiles if _has_timer(name)]
+        if timed:
+            return ok(_CHECK, f"none runs over this state; timers run {', '.join(timed)}")
         return ok(
             _CHECK,
             "none runs over this state, and none is installed: passes run when somebody, or cron, "
@@ -46,14 +49,14 @@ def _none(settings: Settings, enabled: list[str]) -> Finding:
     if any(_systemd(*_SCOPES[whose], "is-active") for whose in enabled):
         return warning(
             _CHECK,
-            f"{enabled[0]} {_UNIT} runs, but not over {settings.state_dir}",
+            f"{enabled[0]} {SERVICE} runs, but not over {settings.state_dir}",
             "it has another configuration or state folder: compare with "
-            f"'systemctl {user}cat {_UNIT}', and name its file with --config",
+            f"'systemctl {user}cat {SERVICE}', and name its file with --config",
         )
     return problem(
         _CHECK,
-        f"{enabled[0]} {_UNIT} is enabled, and does not run",
-        f"see why: systemctl {user}status {_UNIT}; then: systemctl {user}start {_UNIT}",
+        f"{enabled[0]} {SERVICE} is enabled, and does not run",
+        f"see why: systemctl {user}status {SERVICE}; then: systemctl {user}start {SERVICE}",
     )
 
 
@@ -63,7 +66,7 @@ def _running(told: dict[str, Any], enabled: list[str]) -> Finding:
         return warning(
             _CHECK,
             f"{words} is of version {told.get('version')}, and this is {__version__}",
-            f"restart it: systemctl restart {_UNIT}",
+            f"restart it: systemctl restart {SERVICE}",
         )
     if told.get("config_error"):
         return problem(
@@ -102,14 +105,19 @@ def _of_its_profiles(settings: Settings, told: dict[str, Any]) -> Iterator[Findi
             )
 
 
-def _systemd(*words: str) -> bool:
-    """What systemd answers about the unit; no, where there is no systemd."""
+def _has_timer(profile: str) -> bool:
+    timer = TIMER.replace("@", f"@{profile}")
+    return any(_systemd(*options, "is-enabled", unit=timer) for options in _SCOPES.values())
+
+
+def _systemd(*words: str, unit: str = SERVICE) -> bool:
+    """What systemd answers about a unit; no, where there is no systemd."""
     program = shutil.which("systemctl")
     if program is None:
         return False
     try:
         done = subprocess.run(  # noqa: S603  words of our own
-            [program, *words, "--quiet", _UNIT],
+            [program, *words, "--quiet", unit],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

@@ -19,6 +19,7 @@ from ubiops_file_sync import keys
 from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.errors import KeyFailure, SafetyHalt
 from ubiops_file_sync.local.descend import (
+    DIRECTORY,
     FILE,
     NO_LINKS,
     create_unique,
@@ -28,6 +29,7 @@ from ubiops_file_sync.local.descend import (
     rename_new,
     take_after,
 )
+from ubiops_file_sync.local.ignore import read_ignore_file
 from ubiops_file_sync.local.links import Links
 from ubiops_file_sync.local.names import (
     folds_case,
@@ -37,7 +39,7 @@ from ubiops_file_sync.local.names import (
 )
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.trash import Trash, trash_place
-from ubiops_file_sync.model import LocalEntry, LocalItem, Symlinks, Unknown
+from ubiops_file_sync.model import FolderRules, LocalEntry, LocalItem, Symlinks, Unknown
 
 _COPY_BYTES = 1 << 20
 _AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,10 +119,53 @@ class LocalTree:
         try:
             yield from walk(self._root_fd, replace(wanted, links=self._links))
         except KeyFailure as failure:
-            raise SafetyHalt(
-                f"profile {self._owner!r}: in `local_dir` {self.root}, {failure}. Nothing was "
-                "changed; mend that, and run it again"
-            ) from failure
+            raise self.halt(failure) from failure
+
+    def halt(self, failure: KeyFailure) -> SafetyHalt:
+        """What is raised where what is wrong at the root itself concerns every file below it."""
+        return SafetyHalt(
+            f"profile {self._owner!r}: in `local_dir` {self.root}, {failure}. Nothing was "
+            "changed; mend that, and run it again"
+        )
+
+    def rules_of(self, folder: str, ready_file: str | None) -> FolderRules | None:
+        """What a folder (``""``: the root; else with a slash behind it) says of itself, as a walk
+        would tell it; None: nothing, or there is no such folder.
+
+        Raises `KeyFailure` if its ignore file cannot be used, or if something other than a folder
+        stands there.
+        """
+        lines: tuple[str, ...] = ()
+        try:
+            with self._folder(folder) as fd, suppress(FileNotFoundError):
+                lines = read_ignore_file(fd)
+        except FileNotFoundError:
+            return None
+        is_ready = ready_file is not None and self._is_file(folder + ready_file)
+        return FolderRules(folder, lines, is_ready) if lines or is_ready else None
+
+    def _is_file(self, key: str) -> bool:
+        with suppress(KeyFailure, OSError):
+            return self.look(key) is not None
+        return False
+
+    @contextmanager
+    def _folder(self, folder: str) -> Iterator[int]:
+        """An open folder, reached through links if they are followed."""
+        if self._links is None or not folder:
+            with self._directory(folder.removesuffix("/")) as fd:
+                yield fd
+            return
+        with self._links.opened(folder.removesuffix("/")) as (parent_fd, name):
+            fd = os.open(name, DIRECTORY, dir_fd=parent_fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def holds_files(self) -> bool:
+        """Whether there is any file below the root, whatever a filter says of it."""
+        return any(isinstance(item, LocalEntry) for item in self.scan())
 
     def is_writable(self) -> bool:
         """Whether this user may make files at the root."""

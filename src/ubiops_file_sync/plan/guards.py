@@ -15,6 +15,8 @@ from ubiops_file_sync.phrases import bytes_words
 ALWAYS_ALLOWED_DELETES = 10
 """Deletions that a limit given as a share never stops."""
 BUCKET_REPLACED = "bucket-replaced"
+EMPTY_ROOT = "empty-root"
+EVERYTHING_CHANGED = "everything-changed"
 FEWEST_FOR_EVERYTHING = 10
 """Files below which "everything changed" is just a person at work."""
 
@@ -158,10 +160,10 @@ def _min_free(totals: Totals) -> str | None:
 
 GUARDS: dict[str, Callable[[Totals], str | None]] = {
     "marker-missing": _marker_missing,
-    "empty-root": _empty_root,
+    EMPTY_ROOT: _empty_root,
     BUCKET_REPLACED: _bucket_replaced,
     "max-delete": _max_delete,
-    "everything-changed": _everything_changed,
+    EVERYTHING_CHANGED: _everything_changed,
     "min-free": _min_free,
 }
 """By the name that `--allow` takes, the most telling first."""

@@ -69,7 +69,7 @@ class ProfileStatus:
     asked_us: int
     """When this was so."""
     last: PastPass | None = None
-    """The last pass that is not under way; None: none is remembered."""
+    """The last pass over everything that is not under way; None: none is remembered."""
     last_success: PastPass | None = None
     """The last one that ended well; None: none is remembered."""
     under_way: PastPass | None = None

@@ -80,6 +80,8 @@ def _with_passes(status: ProfileStatus, passes: Iterator[PastPass]) -> ProfileSt
         if one.stage is Stage.UNDER_WAY:
             under_way = one
             continue
+        if one.account.only is not None:
+            continue  # A pass over some keys tells nothing of the whole.
         last = last or one
         pace = pace or one.account.pace
         if one.exit_code == 0:

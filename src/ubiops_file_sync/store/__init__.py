@@ -10,6 +10,7 @@ from ubiops_file_sync.store.baseline import (
 from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.lock import Holder, find_holder, profile_lock, service_lock
 from ubiops_file_sync.store.scratch import FolderSet, ListingSort, Spool
+from ubiops_file_sync.store.unsent import UnsentFiles
 
 __all__ = [
     "BUCKET_TTL",
@@ -22,6 +23,7 @@ __all__ = [
     "ListingSort",
     "PassHistory",
     "Spool",
+    "UnsentFiles",
     "find_holder",
     "profile_lock",
     "service_lock",

@@ -90,8 +90,11 @@ def _held(
     """Hold a lock for the length of the block.
 
     It is the kernel's (flock) and ends with the process, however that ends; the text in the file is
-    only there to be shown.
+    only there to be shown. At the end of the block it is given back, and not just closed: a child
+    that the program forked meanwhile has the file open too, and would keep it for as long as it
+    lives.
     """
+    holder = os.getpid()
     path = state_dir / f"{name}.lock"
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -115,7 +118,16 @@ def _held(
             fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
         yield
     finally:
+        if os.getpid() == holder:  # What a child does must not end it.
+            _give_back(fd)
         os.close(fd)
+
+
+def _give_back(fd: int) -> None:
+    """Let go of both locks, if they are held, for all who have the file open."""
+    with suppress(OSError):
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK))
+    fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _words(fd: int) -> str:

@@ -66,8 +66,8 @@ _IS_BIG = """
 """
 
 
-class _Scratch:
-    """A temporary database."""
+class Scratch:
+    """A temporary database, for the thread that made it."""
 
     def __init__(self, schema: str) -> None:
         # An empty name is SQLite's for a private file that nobody else can open or find.
@@ -83,7 +83,7 @@ class _Scratch:
         self._db.close()
 
 
-class Spool(_Scratch):
+class Spool(Scratch):
     """A whole plan, in key order. Complete before its first action is done."""
 
     def __init__(self, big_bytes: int = NEVER_BIG) -> None:
@@ -225,7 +225,7 @@ def _shared_folder(first: str, last: str) -> str:
     return f"{deepest}/" if deepest else ""
 
 
-class FolderSet(_Scratch):
+class FolderSet(Scratch):
     """Folders that hold something, at whatever depth."""
 
     def __init__(self) -> None:
@@ -243,7 +243,7 @@ class FolderSet(_Scratch):
         return found is not None
 
 
-class ListingSort(_Scratch):
+class ListingSort(Scratch):
     """Sorts a listing whose pages do not come in key order. The last word on a key counts."""
 
     def __init__(self) -> None:
