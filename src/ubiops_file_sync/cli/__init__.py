@@ -20,6 +20,7 @@ from ubiops_file_sync.cli.config import check_config, config, schema
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
+from ubiops_file_sync.cli.init import init
 from ubiops_file_sync.cli.install import install_service
 from ubiops_file_sync.cli.output import bug_words, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
@@ -36,6 +37,8 @@ from ubiops_file_sync.errors import EXIT_INTERRUPTED, SyncError, UsageError
 _EPILOG = """\b
 Examples:
   ubiops-file-sync demo                      a story on an embedded bucket server
+  ubiops-file-sync init                      a first configuration, question by question
+  ubiops-file-sync doctor                    what may keep profiles from their work
   ubiops-file-sync plan                      what a pass would do, and why
   ubiops-file-sync explain model.bin         why a pass does so with one file
   ubiops-file-sync reconcile                 one pass over every profile
@@ -70,7 +73,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 _PASSES = (reconcile, plan, apply, status, history)
 _FILES = (explain, verify, trash, restore, undo)
 _SERVICE = (run, trigger, pause, resume, reload, install_service)
-_SETTING_UP = (check_config, config, schema, doctor, support_bundle, completion)
+_SETTING_UP = (init, check_config, config, schema, doctor, support_bundle, completion)
 for _command in (*_PASSES, *_FILES, *_SERVICE, *_SETTING_UP, serve_bucket, demo):
     cli.add_command(_command)
 
