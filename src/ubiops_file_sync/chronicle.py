@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from typing import Any
 
-from rich.filesize import decimal
-
 from ubiops_file_sync.errors import SafetyHalt
 from ubiops_file_sync.model import Reason
 from ubiops_file_sync.past import Account, PastPass, Stage
-from ubiops_file_sync.phrases import counted, moment_here, moment_us, span_us
+from ubiops_file_sync.phrases import (
+    bytes_words,
+    counted,
+    duration_words,
+    moment_here,
+    moment_us,
+)
 from ubiops_file_sync.report import done_words, printable
 
 _CUT_OFF = "its end is not known: killed, or the machine stopped"
@@ -29,13 +33,13 @@ def outcome_words(one: PastPass, *, reason: bool = True) -> str:
     account = one.account
     did = done_words(account.done)
     if account.bytes_up or account.bytes_down:
-        did += f" ({decimal(account.bytes_up)} up, {decimal(account.bytes_down)} down)"
+        did += f" ({bytes_words(account.bytes_up)} up, {bytes_words(account.bytes_down)} down)"
     if account.error is not None:
         words = "halted" if one.exit_code == SafetyHalt.exit_code else "broken off"
         words = f"{did}, then {words}" if did else words
         return f"{words}: {_first_sentence(account.error)}" if reason else words
     failed = account.problem_count
-    found = [did or ("nothing done" if failed else "nothing to do")]
+    found = [did or ("nothing was done" if failed else "nothing to do")]
     if failed:
         found.append(f"{counted(failed, 'file')} failed")
     if account.left:
@@ -54,11 +58,6 @@ def left_lines(account: Account) -> Iterator[str]:
         member = Reason.__members__.get(name.upper())
         words = name.replace("_", " ") if member is None else member.value
         yield f"{count:,} left as {'it is' if count == 1 else 'they are'}: {words}"
-
-
-def duration_words(seconds: float) -> str:
-    """How long something took."""
-    return f"{seconds:.1f} s" if seconds < 60 else span_us(int(seconds * 1e6))
 
 
 @dataclass(slots=True)

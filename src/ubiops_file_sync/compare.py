@@ -32,6 +32,8 @@ from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import BUCKET_TTL, NO_TTL, BaselineStore, FolderSet, ListingSort, Spool
 
 _BUCKET_ID = "bucket_id"
+_SKEW = "clock_skew_us"
+_SKEW_NOISE_US = 2_000_000
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ class Comparison:
                 remote = self._listing(plan.summary)
                 # One entry ahead, so that the clocks have been compared before anything else is.
                 remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
-                policy = self._policy(self.bucket.skew_us)
+                policy = self._policy(steady_skew_us(self.store, self.bucket.skew_us))
                 plan.notes.extend(_of_the_clocks(policy))
                 if sort:
                     remote = sorting.enter_context(ListingSort()).sorted(remote)
@@ -228,6 +230,21 @@ class Comparison:
         )
         summary.bucket_calls = int(self._facts is not None)
         return find_halt(totals, allowed)
+
+
+def steady_skew_us(store: BaselineStore, measured_us: int) -> int:
+    """How far the clocks are apart: as noted before, unless what was measured now differs clearly.
+
+    A measurement is good to a second at best. If each pass went by its own, two versions that are
+    less than that apart would be the newer one by turns, and passes would never converge (I4).
+    """
+    noted = store.noted(_SKEW)
+    noted_us = 0 if noted is None else int(noted)
+    if measured_us and abs(measured_us - noted_us) <= _SKEW_NOISE_US:
+        return noted_us
+    if measured_us != noted_us:
+        store.note(_SKEW, str(measured_us))
+    return measured_us
 
 
 def policy_of(profile: Profile, skew_us: int, ttl_us: Callable[[], int | None]) -> Policy:

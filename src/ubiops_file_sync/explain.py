@@ -16,7 +16,7 @@ from ubiops_file_sync import keys, places
 from ubiops_file_sync.addresses import Address
 from ubiops_file_sync.bucket import Bucket
 from ubiops_file_sync.bucket.retry import RetryPolicy
-from ubiops_file_sync.compare import policy_of
+from ubiops_file_sync.compare import policy_of, steady_skew_us
 from ubiops_file_sync.errors import KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import (
@@ -84,7 +84,9 @@ class Explainer:
                 )
             )
             bucket = stack.enter_context(
-                places.open_bucket(profile, self.env, self.retries, self.now_ns)
+                places.open_bucket(
+                    profile, self.env, self.retries, self.now_ns, state_dir=self.state_dir
+                )
             )
             tree = places.open_root(stack, profile, "explain", store)
             refusal = keys.refusal(address.key)
@@ -92,7 +94,8 @@ class Explainer:
                 return _refused(address, refusal)
             remote = _asked(bucket, address)
             sight = look_at(tree, address.key, places.filters(profile))
-            return self._explained(address, tree, sight, remote, store.row(address.key), bucket)
+            row, skew_us = store.row(address.key), steady_skew_us(store, bucket.skew_us)
+            return self._explained(address, tree, sight, remote, row, bucket, skew_us)
 
     def _explained(
         self,
@@ -102,9 +105,10 @@ class Explainer:
         remote: RemoteEntry | None,
         row: BaselineRow | None,
         bucket: Bucket,
+        skew_us: int,
     ) -> Explanation:
         ttl = _Once(lambda: bucket.facts().ttl_us)
-        policy = policy_of(address.profile, bucket.skew_us, ttl.ask)
+        policy = policy_of(address.profile, skew_us, ttl.ask)
         now_us = self.now_ns() // 1000
         case = Case(
             sight.local if isinstance(sight.local, LocalEntry) else None,

@@ -9,12 +9,31 @@ _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
 """The years 1 and 9999: what `datetime` can tell of."""
 
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_SIZES = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+"""The units that settings are written in."""
 
 
 def size_words(size: int) -> str:
     """A size to the byte, since one byte is a difference."""
     return "1 byte" if size == 1 else f"{size:,} bytes"
+
+
+def bytes_words(size: int) -> str:
+    """A size to three digits or so: `0 bytes`, `1.5 KiB`, `120 MiB`."""
+    if size < 1024:
+        return size_words(size)
+    units = iter(_SIZES)
+    amount, unit = size / 1024, next(units)
+    # What would be rounded to a thousand and twenty-four of them is one of the next.
+    while amount >= 1023.5:
+        amount, unit = amount / 1024, next(units)
+    return f"{amount:.1f} {unit}" if amount < 99.95 else f"{amount:,.0f} {unit}"
+
+
+def rate_words(bytes_per_s: float) -> str:
+    """A speed: `12.3 MiB/s`."""
+    return f"{bytes_words(int(bytes_per_s))}/s"
 
 
 def counted(count: int, noun: str) -> str:
@@ -46,11 +65,23 @@ def moment_here(time_us: int, zone: tzinfo | None = None) -> str:
     return f"{(_EPOCH + timedelta(seconds=second)).astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
+def duration_words(seconds: float) -> str:
+    """How long something took: `34 ms`, `2.5 s`, `1 h 14 min`."""
+    if seconds < 0.0995:
+        return f"{max(round(seconds * 1000), 1)} ms"
+    return f"{seconds:.1f} s" if seconds < 59.95 else span_us(round(seconds) * 1_000_000)
+
+
+def minutes_words(minutes: int) -> str:
+    """So many minutes, as a forecast has them: `15 min`, `1 h 14 min`."""
+    return span_us(minutes * 60_000_000)
+
+
 def span_us(span: int) -> str:
     """A span of time in its two largest units; the sign is left out."""
     seconds = abs(span) // 1_000_000
     parts = []
-    for length, unit in _UNITS:
+    for length, unit in _SPANS:
         if seconds >= length:
             parts.append(f"{seconds // length} {unit}")
             seconds %= length

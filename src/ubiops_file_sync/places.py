@@ -73,11 +73,18 @@ def open_bucket(
     retries: RetryPolicy | None,
     now_ns: Callable[[], int],
     traffic: Traffic | None = None,
+    *,
+    state_dir: Path | None = None,
+    keep: bool = False,
 ) -> Iterator[Bucket]:
-    """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`."""
-    # Late, so that a command that asks nothing of UbiOps need not load its SDK.
+    """The profile's place in UbiOps; nothing is asked of it yet. Raises `ConfigError`.
+
+    `state_dir`: where to look up what the SDK sends, and with `keep` to write it down.
+    """
+    # Late, so that a command that asks nothing of UbiOps need not load what speaks to it.
     from ubiops_file_sync.bucket.bandwidth import bandwidth_for
     from ubiops_file_sync.bucket.quota import quota_for
+    from ubiops_file_sync.bucket.sdk import CALLS_FILE, patterns
     from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 
     token = profile.read_token(env).get_secret_value()
@@ -93,7 +100,8 @@ def open_bucket(
     quota = quota_for(profile.api_host, profile.quota_share)
     limit = profile.bandwidth_limit
     bandwidth = None if limit is None else bandwidth_for(limit)
-    bucket = UbiOpsBucket(place, token, retries, now_ns, quota, bandwidth, traffic)
+    calls = patterns(None if state_dir is None else state_dir / CALLS_FILE, keep=keep)
+    bucket = UbiOpsBucket(place, token, retries, now_ns, quota, bandwidth, traffic, calls)
     try:
         yield bucket
     finally:

@@ -77,7 +77,7 @@ class Reconciler:
         self._history_days = history_days
         self._allow = frozenset(allow)
         self._stop = stop or Stop()
-        self._traffic = traffic
+        self._traffic = traffic or Traffic()
         unknown = self._allow.difference(ALLOWABLE)
         if unknown:
             raise UsageError(
@@ -97,7 +97,7 @@ class Reconciler:
             store = stack.enter_context(
                 BaselineStore.open_read_only(self._state_path, places.identity(self._profile))
             )
-            bucket = stack.enter_context(self._bucket())
+            bucket = stack.enter_context(self._bucket(keep=False))
             tree = places.open_root(stack, self._profile, pass_id, store)
             comparison = self._comparison(tree, store, bucket)
             plan = stack.enter_context(comparison.plan())
@@ -128,7 +128,7 @@ class Reconciler:
             stack.callback(self._progress.ended)
             stack.enter_context(profile_lock(self._state_dir, places.state_name(profile)))
             self._progress.began(profile.name, pass_id)
-            bucket = stack.enter_context(self._bucket())
+            bucket = stack.enter_context(self._bucket(keep=True))
             stack.enter_context(self._stop.breaks_now(bucket.stop))
             store = stack.enter_context(
                 BaselineStore.open(
@@ -271,15 +271,22 @@ class Reconciler:
                 self._profile.multipart_threshold,
                 self._now_ns,
                 {(one.key, one.direction): one for one in unfinished},
+                self._traffic,
             ),
             direction=self._profile.direction,
             settle_ns=int(self._profile.settle * 1e9),
             now_ns=self._now_ns,
         )
 
-    def _bucket(self) -> AbstractContextManager[Bucket]:
+    def _bucket(self, *, keep: bool) -> AbstractContextManager[Bucket]:
         return places.open_bucket(
-            self._profile, self._env, self._retries, self._now_ns, self._traffic
+            self._profile,
+            self._env,
+            self._retries,
+            self._now_ns,
+            self._traffic,
+            state_dir=self._state_dir,
+            keep=keep,
         )
 
     @property

@@ -130,7 +130,9 @@ class Verifier:
                 )
             )
             bucket = stack.enter_context(
-                places.open_bucket(self.profile, self.env, self.retries, self.now_ns)
+                places.open_bucket(
+                    self.profile, self.env, self.retries, self.now_ns, state_dir=self.state_dir
+                )
             )
             tree = places.open_root(stack, self.profile, "verify", store)
             self.progress.comparing(self.profile.name)

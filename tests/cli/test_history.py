@@ -29,12 +29,13 @@ def test_passes_are_told_newest_last_in_the_local_zone(shell: Shell) -> None:
     head, *lines = done.stdout.splitlines()
     assert head == "models: passes, the newest last"
     when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST"
+    took = r"(\d+ ms|\d+\.\d s)"
     for line, form in zip(
         lines,
         [
-            rf"  {when} +\d+\.\d s  command  1 uploaded \(3 bytes up, 0 bytes down\)",
+            rf"  {when} +{took}  command  1 uploaded \(3 bytes up, 0 bytes down\)",
             rf"  {when}      3 passes  command  nothing to do; the last at {when}",
-            rf"  {when} +\d+\.\d s  command  nothing done; 1 file failed",
+            rf"  {when} +{took}  command  nothing was done; 1 file failed",
         ],
         strict=True,
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 import pytest
 
 from cli.conftest import COMMAND, Shell
+from cli.test_terminal import at_terminal
 from ubiops_file_sync.emulator import Fault
 
 
@@ -20,25 +20,15 @@ def environment(shell: Shell) -> dict[str, str]:
 
 
 def test_a_name_with_markup_or_escapes_is_only_a_name(shell: Shell) -> None:
-    shell.profile()
+    shell.profile(workers=1)
     for name in ("[/red] x", "[bold]", "\x1b]0;title\x07"):
         (shell.files / name).parent.mkdir(exist_ok=True)
         (shell.files / name).write_bytes(b"1")
-    leader, follower = pty.openpty()
-    done = subprocess.run(
-        [*COMMAND, "reconcile"],
-        cwd=shell.cwd,
-        env=environment(shell),
-        stdout=subprocess.PIPE,
-        stderr=follower,
-        timeout=60,
-        check=False,
-    )
-    os.close(follower)
-    shown = os.read(leader, 1_000_000)
-    os.close(leader)
-    assert done.returncode == 0
-    assert b"\x1b]0;" not in shown
+    shell.server.faults.add(Fault("put", "latency", times=None, seconds=0.7))
+    seen = at_terminal(shell, "reconcile")
+    assert seen.code == 0
+    assert "\x1b]0;" not in seen.stderr
+    assert any(line.startswith("done: ") for line in seen.frames)
     assert len(shell.server.objects()) == 3
 
 

@@ -66,8 +66,8 @@ def test_versions_are_listed_newest_first(shell: Shell) -> None:
     lines = done.stdout.splitlines()
     assert re.fullmatch(rf"pass {second}, \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC", lines[0])
     assert re.match(r" +1 byte +a  \(last changed \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", lines[1])
-    assert re.match(r" +1.5 kB +a ", lines[3])
-    assert lines[-1].startswith("models: 3 versions, 1.5 kB; kept for 30 days")
+    assert re.match(r" +1.5 KiB +a ", lines[3])
+    assert lines[-1].startswith("models: 3 versions, 1.5 KiB; kept for 30 days")
     told = shell.json("trash", "list", "b")
     assert (told["version"], told["exit_code"]) == (1, 0)
     (profile,) = told["profiles"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from engine.world import QUICK, World, assert_in_step, standing
+from engine.world import QUICK, SECOND_NS, World, assert_in_step, standing
 from ubiops_file_sync.emulator import BucketServer
 from ubiops_file_sync.errors import SafetyHalt, UsageError
 from ubiops_file_sync.model import Reason, Report
@@ -163,6 +164,26 @@ def test_a_skewed_clock_is_corrected_before_versions_are_compared(
     world.run()
     assert world.remote() == {"a": b"written here a moment later"}
     assert_in_step(world)
+
+
+def test_a_skew_that_is_measured_a_little_otherwise_turns_no_verdict(world: World) -> None:
+    """Else two versions that are less apart than a measurement is good for would win by turns."""
+    world = world.with_settings(direction="download")
+    world.server.clock.offset_s = -120
+    for n in range(12):
+        world.put(f"{n:02}", b"theirs")
+    world.run()
+    for n in range(12):
+        path = world.write(f"{n:02}", b"mine, longer")
+        when_ns = path.stat().st_mtime_ns + (n - 8) * SECOND_NS // 4
+        os.utime(path, ns=(when_ns, when_ns))
+    world.run()
+    plans = []
+    for offset_s in (-120.9, -119.3, -120.0, -118.9, -121.2):
+        world.server.clock.offset_s = offset_s
+        plans.append(world.plan())
+        assert world.run().done == {}
+    assert plans == [[]] * 5
 
 
 def test_clocks_too_far_apart_keep_both_versions_and_say_so(world: World) -> None:

@@ -43,7 +43,7 @@ def test_the_newest_is_the_last() -> None:
         "2026-11-23 12:00:00 UTC         0.2 s  service  nothing to do",
         (
             "2026-11-23 12:05:00 UTC     1 min 1 s  service  3 uploaded, 1 forgotten"
-            " (5.0 kB up, 0 bytes down)"
+            " (4.9 KiB up, 0 bytes down)"
         ),
         "2026-11-23 12:10:00 UTC         0.2 s  service  nothing to do",
     ]
@@ -79,7 +79,7 @@ def test_the_limit_is_one_of_lines() -> None:
 
 OUTCOMES = {
     "nothing to do": Account(),
-    "nothing done; 2 files failed": Account(problem_count=2),
+    "nothing was done; 2 files failed": Account(problem_count=2),
     "3 uploaded, 1 forgotten; 1 file failed": Account(done=DID.done, problem_count=1),
     "nothing to do; 1,200 left as they are": Account(left={"hidden": 1200}),
     "broken off: UbiOps gave no answer": GONE,

@@ -55,7 +55,7 @@ def test_a_profile_that_is_in_step_says_so_first() -> None:
         "  /data/models and proj/default/m/",
         (
             "  last pass 2 min 59 s ago, at 2026-11-23 12:57:00 CET, by the service, in 0.4 s: "
-            "2 uploaded (3.0 kB up, 0 bytes down)"
+            "2 uploaded (2.9 KiB up, 0 bytes down)"
         ),
         "  12 files in step",
         "  expiry: none, the bucket keeps its files",
@@ -155,7 +155,7 @@ def test_the_rest_a_state_remembers() -> None:
             conflict_count=4,
         )
     )
-    assert "  to go on with: big, 25.0 MB up, 1 of 3 parts" in told
+    assert "  to go on with: big, 23.8 MiB up, 1 of 3 parts" in told
     assert "  at most 270 API calls a minute (quota 300, share 0.9)" in told
     assert "  kept the losing version of a conflict as a.conflict-20261123T115700Z.txt" in told
     assert "  and 3 more of them" in told
@@ -173,7 +173,7 @@ LIVE = Live(
 def test_what_the_service_knows_comes_on_top() -> None:
     told = lines(IN_STEP, LIVE)
     assert "  next pass at 2026-11-23 13:02:00 CET, in 2 min" in told
-    assert "  up: big, 1.0 MB of 5.0 MB, 250.0 kB/s" in told
+    assert "  up: big, 977 KiB of 4.8 MiB, 244 KiB/s" in told
     assert "  down: a\\nb, 0 bytes of 7 bytes; the last try failed: no answer" in told
 
 

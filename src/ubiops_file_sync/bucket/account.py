@@ -12,7 +12,7 @@ from ubiops_file_sync.bucket.problems import Place, what_happened
 from ubiops_file_sync.bucket.quota import Unpaced
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
-from ubiops_file_sync.bucket.ubiops import core_api
+from ubiops_file_sync.bucket.sdk import core_api
 from ubiops_file_sync.errors import AccessRefused, RemoteError, RemoteUnreachable
 
 QUICK = RetryPolicy(tries=2, total_s=30)

@@ -16,8 +16,8 @@ from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Refused, RetryPolicy, attempt, passes_by_itself
+from ubiops_file_sync.bucket.sdk import core_api
 from ubiops_file_sync.bucket.transfer import put_headers
-from ubiops_file_sync.bucket.ubiops import core_api
 from ubiops_file_sync.errors import KeyFailure
 
 _FEW_TRIES = RetryPolicy(tries=3, total_s=120)

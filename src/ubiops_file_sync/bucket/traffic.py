@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ class Moving:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A file on its way; of one in parts, those parts that are under way."""
+    """A file on its way; one in parts with all of them, unless nobody said how many it has."""
 
     key: str
     way: Direction
@@ -40,42 +41,72 @@ class Transfer:
     """Since it began."""
 
 
+@dataclass(slots=True, eq=False)
+class _Whole:
+    """A file that travels in parts."""
+
+    size_bytes: int
+    done_bytes: int
+    """Of the parts that have arrived."""
+
+
 class Traffic:
     """All transfers of a pass. Thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._moving: dict[int, Moving] = {}
+        self._wholes: dict[tuple[str, Direction], _Whole] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def whole(self, key: str, way: Direction, size_bytes: int, done_bytes: int) -> Iterator[None]:
+        """A file of which the block moves parts; `done_bytes` were there before."""
+        with self._lock:
+            self._wholes[key, way] = _Whole(size_bytes, done_bytes)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wholes.pop((key, way), None)
 
     @contextmanager
     def moving(self, key: str, way: Direction, size_bytes: int) -> Iterator[Moving]:
         """What the block moves; its `done_bytes` is the block's to set."""
         moving = Moving(key, way, size_bytes, self._monotonic())
-        if size_bytes < WORTH_TELLING_BYTES:
+        if size_bytes < WORTH_TELLING_BYTES and (key, way) not in self._wholes:
             yield moving
             return
-        self._moving[id(moving)] = moving
+        with self._lock:
+            self._moving[id(moving)] = moving
+        arrived = False
         try:
             yield moving
+            arrived = True
         finally:
-            del self._moving[id(moving)]
+            with self._lock:
+                del self._moving[id(moving)]
+                whole = self._wholes.get((key, way))
+                if arrived and whole is not None:
+                    whole.done_bytes += size_bytes
 
     def transfers(self) -> list[Transfer]:
         """Those under way, by key."""
         now = self._monotonic()
-        files: dict[tuple[str, Direction], list[Moving]] = {}
-        for moving in list(self._moving.values()):
-            files.setdefault((moving.key, moving.way), []).append(moving)
-        return [
-            Transfer(
-                key,
-                way,
-                sum(part.size_bytes for part in parts),
-                sum(part.done_bytes for part in parts),
-                sum(part.done_bytes / max(now - part.began_s, 0.001) for part in parts),
-            )
-            for (key, way), parts in sorted(files.items())
-        ]
+        with self._lock:
+            files: dict[tuple[str, Direction], list[Moving]] = {key: [] for key in self._wholes}
+            for moving in self._moving.values():
+                files.setdefault((moving.key, moving.way), []).append(moving)
+            return [
+                self._transfer(key, way, parts, now) for (key, way), parts in sorted(files.items())
+            ]
+
+    def _transfer(self, key: str, way: Direction, parts: list[Moving], now: float) -> Transfer:
+        whole = self._wholes.get((key, way))
+        size = sum(part.size_bytes for part in parts) if whole is None else whole.size_bytes
+        done = sum(part.done_bytes for part in parts) + (0 if whole is None else whole.done_bytes)
+        speed = sum(part.done_bytes / max(now - part.began_s, 0.001) for part in parts)
+        return Transfer(key, way, size, min(done, size), speed)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The bucket contract kept by UbiOps. The only module that imports the SDK.
+"""The bucket contract kept by UbiOps.
 
 The facts of the API that shape it are in design section 2.
 """
@@ -27,12 +27,13 @@ from ubiops_file_sync.bucket.contract import (
 )
 from ubiops_file_sync.bucket.digest import Readable
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
-from ubiops_file_sync.bucket.pattern import CallPattern, Listener, learn_pattern
+from ubiops_file_sync.bucket.pattern import CallPattern, Calls
 from ubiops_file_sync.bucket.problems import Place, explain, what_happened
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
+from ubiops_file_sync.bucket.sdk import patterns as patterns_of_sdk
 from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
@@ -91,11 +92,13 @@ class UbiOpsBucket:
         quota: Quota | None = None,
         bandwidth: Bandwidth | None = None,
         traffic: Traffic | None = None,
+        patterns: Mapping[str, CallPattern] | None = None,
     ) -> None:
         """No call is made yet.
 
         `quota`: another than the usual one of the host. `bandwidth`: what all transfers of the
-        process may move. `traffic` is told of those under way.
+        process may move. `traffic` is told of those under way. `patterns`: what is sent for each
+        call, as `bucket.sdk.patterns` tells it; None: it is asked now.
         """
         self._now_ns = now_ns
         self.calls = CallCounter()
@@ -106,13 +109,7 @@ class UbiOpsBucket:
         self._quota = quota or quota_for(place.api_host)
         self._traffic = traffic or Traffic()
         self._rest = PooledRest(self._http, self._quota)
-
-        def sdk(rest: PooledRest | Listener) -> Any:
-            return core_api(place.api_host, token, rest)
-
-        self._sdk = sdk
-        self._api = sdk(self._rest)
-        self._patterns: dict[str, CallPattern] = {}
+        self._calls = Calls(patterns or patterns_of_sdk(), place.api_host, token)
         self._page_items = PAGE_ITEMS
         self._knows_conditions = True
         """The storage takes `If-None-Match`; until it says that it does not."""
@@ -141,9 +138,7 @@ class UbiOpsBucket:
         """The bucket's id, provider and ttl."""
 
         def ask() -> BucketFacts:
-            told = _decoded(
-                self._call("bucket", self._api.buckets_get, **self._names), _BucketDetail
-            )
+            told = _decoded(self._call("bucket", "buckets_get"), _BucketDetail)
             return BucketFacts(told.id, told.provider, told.ttl * 1_000_000 if told.ttl else None)
 
         return self._tried(ask, "bucket")
@@ -176,7 +171,7 @@ class UbiOpsBucket:
 
     def _listed(self, options: dict[str, Any]) -> Answer:
         """The answer to one listing call, in smaller pages from the first that is too large on."""
-        listing = partial(self._call, "list", self._api.files_list, **self._names, **options)
+        listing = partial(self._call, "list", "files_list", **options)
         try:
             return listing(limit=self._page_items)
         except Refused as refused:
@@ -202,7 +197,7 @@ class UbiOpsBucket:
 
         def ask() -> RemoteEntry | None:
             try:
-                answer = self._call_of("get", "files_get", file)
+                answer = self._call("get", "files_get", file=file)
             except Refused as refused:
                 if refused.status == _NOT_FOUND:
                     return None
@@ -222,7 +217,7 @@ class UbiOpsBucket:
         file = self._full_key(entry.key)
 
         def once() -> Fetched:
-            answer = self._call_of("download", "files_download", file)
+            answer = self._call("download", "files_download", file=file)
             signed = _decoded(answer, _SignedUrl)
             with self._traffic.moving(entry.key, Direction.DOWNLOAD, entry.size) as moving:
                 counted = CountedSink(sink, moving)
@@ -248,7 +243,7 @@ class UbiOpsBucket:
         began_us: list[int] = []
 
         def once() -> Receipt:
-            answer = self._call_of("upload", "files_upload", file)
+            answer = self._call("upload", "files_upload", file=file)
             signed = _decoded(answer, _SignedUrl)
             began_us.append(server_us(answer.headers))
             conditional = is_new and self._knows_conditions
@@ -280,8 +275,7 @@ class UbiOpsBucket:
         file = self._full_key(key)
 
         def once() -> PartedUpload:
-            method = self._api.files_start_multipart_upload
-            answer = self._call("begin-parts", method, **self._names, file=file)
+            answer = self._call("begin-parts", "files_start_multipart_upload", file=file)
             told = _decoded(answer, _Upload)
             return PartedUpload(told.upload_id, told.provider, server_us(answer.headers))
 
@@ -300,8 +294,7 @@ class UbiOpsBucket:
         )
 
         def once() -> str:
-            method = self._api.files_upload
-            answer = self._call("upload", method, **self._names, file=file, **of_part)
+            answer = self._call("upload", "files_upload", file=file, **of_part)
             signed = _decoded(answer, _SignedUrl)
             with self._traffic.moving(key, Direction.UPLOAD, size) as moving:
                 counted = CountedSource(source, moving)
@@ -322,8 +315,8 @@ class UbiOpsBucket:
         data = {"upload_id": upload.id, "parts": _parts_list(upload.provider, tags)}
 
         def complete() -> Receipt:
-            method = self._api.files_complete_multipart_upload
-            answer = self._call("complete-parts", method, **self._names, file=file, data=data)
+            method = "files_complete_multipart_upload"
+            answer = self._call("complete-parts", method, file=file, data=data)
             return Receipt(upload.started_us, server_us(answer.headers))
 
         def once() -> Receipt:
@@ -342,7 +335,7 @@ class UbiOpsBucket:
         file = self._full_key(entry.key)
 
         def sign() -> str:
-            answer = self._call_of("download", "files_download", file)
+            answer = self._call("download", "files_download", file=file)
             return _decoded(answer, _SignedUrl).url
 
         def tried(work: Callable[[], None]) -> None:
@@ -356,7 +349,7 @@ class UbiOpsBucket:
 
         def once() -> None:
             try:
-                self._call_of("delete", "files_delete", file)
+                self._call("delete", "files_delete", file=file)
             except Refused as refused:
                 if refused.status != _NOT_FOUND:
                     raise
@@ -374,14 +367,13 @@ class UbiOpsBucket:
             raise KeyFailure(refusal)
         return self._place.prefix + key
 
-    def _call(self, endpoint: str, method: Callable[..., Any], **options: Any) -> Answer:
-        return self._counted(endpoint, lambda: method(**options, _preload_content=False))
-
-    def _counted(self, endpoint: str, call: Callable[[], Answer]) -> Answer:
+    def _call(self, endpoint: str, method: str, **options: Any) -> Answer:
+        """The answer to one call: `method` is the SDK's name of it, `endpoint` our own."""
+        request = self._calls.request(method, {**self._names, **options})
         self.calls.add(endpoint)
         status: int | None = None
         try:
-            answer = call()
+            answer = self._rest.request(**request)
             status = answer.status
         except Refused as refused:
             status = refused.status
@@ -389,16 +381,6 @@ class UbiOpsBucket:
         finally:
             self.calls.answered(endpoint, status)
         return answer
-
-    def _call_of(self, endpoint: str, method: str, file: str) -> Answer:
-        """As `_call` of the method of that name, with nothing to say but the file."""
-        pattern = self._patterns.get(method)
-        if pattern is None:
-            listener = Listener()
-            sending = getattr(self._sdk(listener), method)
-            pattern = self._patterns[method] = learn_pattern(listener, sending, self._names)
-        path, options = pattern.path(file), pattern.options
-        return self._counted(endpoint, lambda: self._rest.request(resource_path=path, **options))
 
     def _tried(
         self,
@@ -468,16 +450,6 @@ def _lost_if(statuses: Collection[int], work: Callable[[], Result]) -> Callable[
         raise TransferLost("the service no longer knows the upload in parts; it is begun anew")
 
     return guarded
-
-
-def core_api(api_host: str, token: str, rest: PooledRest | Listener) -> Any:
-    """The SDK's definition of the API, with our own client under it."""
-    import ubiops
-
-    configuration = ubiops.Configuration(host=api_host, api_key={"Authorization": token})
-    client = ubiops.ApiClient(configuration)
-    client.rest_client = rest
-    return ubiops.CoreApi(client)
 
 
 def _decoded(answer: Answer, shape: type[Result]) -> Result:

@@ -9,7 +9,6 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,7 +21,8 @@ from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
 from ubiops_file_sync.cli.init import init
 from ubiops_file_sync.cli.install import install_service
-from ubiops_file_sync.cli.output import bug_words, silence
+from ubiops_file_sync.cli.options import Program
+from ubiops_file_sync.cli.output import bug_words, complain, loudness, say_json, silence
 from ubiops_file_sync.cli.passes import apply, plan, reconcile
 from ubiops_file_sync.cli.restore import restore
 from ubiops_file_sync.cli.serve import demo, serve_bucket
@@ -46,36 +46,38 @@ Examples:
   ubiops-file-sync status                    how each profile is doing
   ubiops-file-sync history                   the passes of late, and what came of them
   ubiops-file-sync run                       every profile on its schedule, until it is stopped
-  ubiops-file-sync status                    how each of them is doing
   ubiops-file-sync trash list                what passes replaced or deleted
   ubiops-file-sync restore reports/a.csv     put the newest version of a file back
 
 \b
 Exit codes: 0 in step, 1 some files failed (tried again next pass), 2 usage, 3 UbiOps
-unreachable or token refused, 4 safety halt, 5 profile busy, 78 configuration.
+unreachable or token refused, 4 safety halt, 5 profile busy, 78 configuration, 130 interrupted.
+
+\b
+Answers go to stdout, and everything else to stderr. Colours and bars are for terminals;
+NO_COLOR turns colours off. --json: one document, described in docs/json.md.
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="ubiops-file-sync")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The YAML file. Default: $UBIOPS_FILE_SYNC_CONFIG, ./ubiops-file-sync.yaml, the XDG "
-    "config folder, /etc/ubiops-file-sync/config.yaml; else environment variables alone.",
-)
-@click.pass_context
-def cli(context: click.Context, config: Path | None) -> None:
-    """Keeps local directories and UbiOps buckets in step."""
-    context.obj = config
+def cli() -> None:
+    """Keeps local directories and UbiOps buckets in step.
+
+    The options of this page may stand behind a command's name as well.
+    """
 
 
-_PASSES = (reconcile, plan, apply, status, history)
-_FILES = (explain, verify, trash, restore, undo)
-_SERVICE = (run, trigger, pause, resume, reload, install_service)
-_SETTING_UP = (init, check_config, config, schema, doctor, support_bundle, completion)
-for _command in (*_PASSES, *_FILES, *_SERVICE, *_SETTING_UP, serve_bucket, demo):
-    cli.add_command(_command)
+_SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Passes": (reconcile, plan, apply),
+    "How things stand": (status, history, explain, verify),
+    "Taking back": (trash, restore, undo),
+    "The service": (run, trigger, pause, resume, reload, install_service),
+    "Setting up": (init, check_config, config, schema, doctor, support_bundle, completion),
+    "To try it": (demo, serve_bucket),
+}
+for _title, _commands in _SECTIONS.items():
+    cli.add_section(_title, _commands)
 
 
 def main() -> None:
@@ -94,8 +96,7 @@ def _code_of(command: Callable[[], Any]) -> int:
     try:
         command()
     except SyncError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
+        return _failed(str(error), error.exit_code)
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code
@@ -107,6 +108,15 @@ def _code_of(command: Callable[[], Any]) -> int:
         click.echo("interrupted; what was done until now is recorded", err=True)
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001  a bug, and said to be one
-        click.echo(f"error: {bug_words(error)}", err=True)
-        return 1
+        return _failed(bug_words(error), 1)
     return 0
+
+
+def _failed(message: str, exit_code: int) -> int:
+    """Say why nothing was done: in a document too, if one was asked for."""
+    complain(message)
+    if loudness.as_json:
+        from ubiops_file_sync.report import JSON_VERSION
+
+        say_json({"version": JSON_VERSION, "exit_code": exit_code, "error": message})
+    return exit_code

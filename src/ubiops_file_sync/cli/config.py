@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import complain, say, say_json, warn
 from ubiops_file_sync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,13 +43,14 @@ def check_config(config: Path | None, *, as_json: bool) -> None:
     """
     document = _checked(config)
     if as_json:
-        say(json.dumps(document, indent=2))
+        say_json(document)
     else:
         for line in _lines(document):
             say(line)
-        for kind in ("problem", "warning"):
-            for one in document[f"{kind}s"]:
-                click.echo(f"{kind}: {_located(one)}", err=True)
+    for one in document["problems"]:
+        complain(_located(one))
+    for one in document["warnings"]:
+        warn(_located(one))
     sys.exit(document["exit_code"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ubiops_file_sync.cli import turns
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import loudness, say, say_json
 from ubiops_file_sync.cli.owner import act_as_owner
 from ubiops_file_sync.errors import ConfigError, UsageError
 
@@ -74,7 +73,7 @@ def doctor(
 def _diagnose(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) -> NoReturn:
     """Print a diagnosis, and end with its exit code."""
     from ubiops_file_sync.config import load_settings
-    from ubiops_file_sync.doctor import Doctor, exit_code_of, of_no_configuration
+    from ubiops_file_sync.doctor import Doctor, Level, exit_code_of, of_no_configuration
     from ubiops_file_sync.logs import set_up
 
     set_up()
@@ -88,17 +87,20 @@ def _diagnose(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) 
         act_as_owner(settings, os.environ)
         doctor = Doctor(settings, settings.select(profiles), os.environ)
         coming = doctor.findings()
+    headed = None
     for finding in coming:
-        if not as_json:
-            if finding.profile and finding.profile not in {one.profile for one in findings}:
-                say(f"{finding.profile}:")
-            for line in finding_lines(finding):
-                say(line)
         findings.append(finding)
+        if as_json or (loudness.quiet and finding.level is Level.OK):
+            continue
+        if finding.profile not in {None, headed}:
+            headed = finding.profile
+            say(f"{headed}:")
+        for line in finding_lines(finding):
+            say(line)
     code, api_calls = exit_code_of(findings), doctor.api_calls if doctor else 0
     if as_json:
-        say(json.dumps(diagnosis_json(findings, code, api_calls), indent=2))
-    else:
+        say_json(diagnosis_json(findings, code, api_calls))
+    elif not loudness.quiet:
         say(_summary(findings, api_calls))
     sys.exit(code)
 

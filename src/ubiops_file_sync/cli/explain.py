@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import say, say_json
 from ubiops_file_sync.cli.turns import settings_of
 
 if TYPE_CHECKING:
@@ -20,12 +19,13 @@ _WIDTH = 20
 
 
 @click.command(
+    short_help="Say why the next pass does with a file what it does.",
     epilog="""\b
 Examples:
   ubiops-file-sync explain weights/model.bin
   ubiops-file-sync explain ./model.bin --profile models
   ubiops-file-sync explain ubiops-file://default/models/weights/model.bin
-"""
+""",
 )
 @click.argument("key")
 @click.option("--profile", "name", help="The profile, where several may be meant.")
@@ -45,7 +45,7 @@ def explain(config: Path | None, key: str, *, name: str | None, as_json: bool) -
     address = find_address(key, profiles, Path.cwd())
     told = Explainer(settings.state_dir, os.environ).explain(address)
     if as_json:
-        say(json.dumps(_document(told), indent=2))
+        say_json(_document(told))
         return
     for line in _lines(told):
         say(line)

@@ -12,18 +12,19 @@ from ubiops_file_sync.cli import turns
 from ubiops_file_sync.cli.output import say
 
 if TYPE_CHECKING:
-    from ubiops_file_sync.config import Profile
+    from ubiops_file_sync.config import Profile, Settings
 
 _LINES = 20
 
 
 @click.command(
+    short_help="Show the passes of late, and what came of them.",
     epilog="""\b
 Examples:
   ubiops-file-sync history
   ubiops-file-sync history models --limit 100
   ubiops-file-sync history models --json
-"""
+""",
 )
 @click.argument("profiles", nargs=-1)
 @click.option(
@@ -46,22 +47,22 @@ def history(config: Path | None, profiles: tuple[str, ...], *, limit: int, as_js
     settings = turns.settings_of(config)
 
     def turn(profile: Profile) -> dict[str, Any]:
-        return _told(profile, settings.state_dir, limit, as_json=as_json)
+        return _told(profile, settings, limit, as_json=as_json)
 
     documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
     turns.end(documents, turns.worst_of(documents), as_json=as_json)
 
 
-def _told(profile: Profile, state_dir: Path, limit: int, *, as_json: bool) -> dict[str, Any]:
+def _told(profile: Profile, settings: Settings, limit: int, *, as_json: bool) -> dict[str, Any]:
     from ubiops_file_sync.chronicle import history_lines, past_json
     from ubiops_file_sync.status import read_history
 
-    passes = read_history(profile, state_dir)
+    passes = read_history(profile, settings.state_dir)
     document: dict[str, Any] = {"profile": profile.name, "exit_code": 0}
     if as_json:
         newest = list(itertools.islice(passes, limit))
         return document | {"passes": [past_json(one) for one in reversed(newest)]}
-    lines = history_lines(passes, limit)
+    lines = history_lines(passes, limit, settings.zone(profile))
     say(f"{profile.name}: {'passes, the newest last' if lines else 'no pass is remembered'}")
     for line in lines:
         say(f"  {line}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import say, warn
 from ubiops_file_sync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def install_service(
         folders = folders.below(root)
     files = service.files(folders)
     for warning in (*service.settings.warnings, *obstacles(service)):
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
     if dry_run:
         for path, text in files.items():
             say(f"# ---- {path}\n{text}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ubiops_file_sync.cli import turns
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import loudness, say
 from ubiops_file_sync.errors import SyncError, UsageError
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ _ALLOW = click.option(
 
 
 @click.command(
+    short_help="Bring profiles in step: one pass over each.",
     epilog="""\b
 Examples:
   ubiops-file-sync reconcile
   ubiops-file-sync reconcile models datasets
   ubiops-file-sync reconcile --dry-run
-"""
+""",
 )
 @click.argument("profiles", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
@@ -67,11 +68,12 @@ def reconcile(
 
 
 @click.command(
+    short_help="Do what a saved plan says, and nothing else.",
     epilog="""\b
 Examples:
   ubiops-file-sync plan models --save models.plan
   ubiops-file-sync apply models.plan
-"""
+""",
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -96,15 +98,18 @@ def apply(config: Path | None, file: Path, *, allow: tuple[str, ...], as_json: b
 
 
 @click.command(
+    short_help="Show what a pass would do, and why.",
     epilog="""\b
 Examples:
   ubiops-file-sync plan
+  ubiops-file-sync plan models --all
   ubiops-file-sync plan models --detailed-exitcode
   ubiops-file-sync plan models --save models.plan
-"""
+""",
 )
 @click.argument("profiles", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--all", "show_all", is_flag=True, help="Show each action, however many there are.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to do.")
 @click.option(
     "--save",
@@ -121,14 +126,16 @@ def plan(
     *,
     allow: tuple[str, ...],
     as_json: bool,
+    show_all: bool,
     detailed_exitcode: bool,
     save: Path | None,
     force: bool,
 ) -> None:
     """Show what a pass over PROFILES (default: all that are enabled) would do, and why.
 
-    Changes nothing.
+    Changes nothing. More than 50 actions are summed up by reason and by folder.
     """
+    loudness.verbose |= show_all
     settings = turns.settings_of(config)
     selected = settings.select_to_run(profiles)
     if save is not None:
@@ -165,6 +172,7 @@ class _Turn:
     def __init__(
         self, profile: Profile, settings: Settings, allow: tuple[str, ...], *, as_json: bool
     ) -> None:
+        from ubiops_file_sync.bucket.traffic import Traffic
         from ubiops_file_sync.logs import LogOutcomes
         from ubiops_file_sync.past import Trigger
         from ubiops_file_sync.progress import AllOf
@@ -173,14 +181,17 @@ class _Turn:
 
         self._profile = profile
         self._as_json = as_json
-        self._log = LogOutcomes() if settings.log.file is not None else None
-        progress = progress_for(sys.stderr)
+        is_logged = settings.log.file is not None or loudness.verbose
+        self._log = LogOutcomes() if is_logged else None
+        traffic = Traffic()
+        progress = progress_for(sys.stderr, traffic, quiet=loudness.quiet)
         self._reconciler = Reconciler(
             profile,
             settings.state_dir,
             env=os.environ,
             progress=progress if self._log is None else AllOf(progress, self._log),
             allow=allow,
+            traffic=traffic,
             trigger=Trigger.COMMAND,
             history_days=settings.history_days,
         )
@@ -202,9 +213,9 @@ class _Turn:
             raise
         if self._log is not None:
             self._log.finished(done)
-
         if not self._as_json:
-            for line in report.report_lines(done):
+            lines = report.trouble_lines if loudness.quiet else report.report_lines
+            for line in lines(done, _most_lines()):
                 say(line)
         return report.report_json(done)
 
@@ -212,7 +223,6 @@ class _Turn:
         """What a pass would do; saved as `save`, if that is given."""
         from ubiops_file_sync import report
 
-        profile = self._profile
         with self._reconciler.plan() as (found, told):
             document = report.report_json(told)
             if save is not None:
@@ -221,17 +231,33 @@ class _Turn:
             if self._as_json:
                 document["actions"] = [report.action_json(a) for a in found.spool.actions()]
                 return document
-            place = f"{profile.project}/{profile.bucket}/{profile.prefix}"
-            say(f"{profile.name}: {profile.local_dir} and {place}")
-            for action in found.spool.actions():
-                say(report.action_line(action))
-            for line in report.problem_lines(told):
+            if loudness.quiet:
+                lines = report.trouble_lines(told, _most_lines())
+            else:
+                lines = self._plan_lines(found, told)
+            for line in lines:
                 say(line)
-            for line in report.plan_lines(told):
-                say(line)
-            if save is not None:
+            if save is not None and not loudness.quiet:
                 say(f"  saved; to do just this: ubiops-file-sync apply {shlex.quote(str(save))}")
         return document
+
+    def _plan_lines(self, found: Plan, told: Report) -> Iterator[str]:
+        from ubiops_file_sync import report
+
+        profile = self._profile
+        yield (
+            f"{profile.name}: {profile.local_dir} and "
+            f"{profile.project}/{profile.bucket}/{profile.prefix}"
+        )
+        count = found.summary.action_count
+        if count <= _most_lines():
+            yield from map(report.action_line, found.spool.actions())
+        else:
+            yield from report.outline_lines(found.spool.outline(report.MOST_FOLDERS))
+            name = shlex.quote(profile.name)
+            yield f"  each of the {count:,} by itself: ubiops-file-sync plan {name} --all"
+        yield from report.problem_lines(told, _most_lines())
+        yield from report.plan_lines(told)
 
     def _save(self, found: Plan, save: Path, *, force: bool) -> None:
         from ubiops_file_sync.places import identity
@@ -239,3 +265,10 @@ class _Turn:
 
         profile, counts = self._profile, found.summary.actions
         save_plan(save, profile, identity(profile), found.spool.actions(), counts, force=force)
+
+
+def _most_lines() -> int:
+    """How many actions, or problems, are shown one by one."""
+    from ubiops_file_sync.report import MOST_LINES
+
+    return sys.maxsize if loudness.verbose else MOST_LINES

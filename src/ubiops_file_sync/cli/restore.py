@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ubiops_file_sync.cli.output import say, say_json
 from ubiops_file_sync.cli.versions import (
     ambiguous,
     ask,
     human,
     listed,
     read_settings,
+    version_json,
     what_next,
     when,
 )
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Put one version of a file back from the trash.",
     epilog="""\b
 Examples:
   ubiops-file-sync restore reports/a.csv
@@ -34,7 +38,7 @@ Examples:
 \b
 In its own place the file counts as changed just now, whatever its age, so that the next pass
 takes it to the bucket. With --to it keeps its own time.
-"""
+""",
 )
 @click.argument("key")
 @click.option("--profile", help="The profile; needed only if several hold such a version.")
@@ -44,46 +48,95 @@ takes it to the bucket. With --to it keeps its own time.
     type=click.Path(path_type=Path),
     help="Write a copy there, and leave the file in its place. Never overwrites.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def restore(
-    config: Path | None, key: str, profile: str | None, pass_id: str | None, to: Path | None
+    config: Path | None,
+    key: str,
+    profile: str | None,
+    pass_id: str | None,
+    to: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Put a version of KEY back from the trash; the file that stands there goes to the trash."""
     settings = read_settings(config)
     restorer, version = _find_version(settings, profile, key, pass_id)
-    if to is None:
-        _restore_in_place(restorer, version)
-    else:
-        target = to / Path(key).name if to.is_dir() else to
-        restorer.copy_out(version, target)
-        where = click.format_filename(target)
-        click.echo(f"{restorer.profile.name}: copied {_named(version)} to {where}")
-
-
-def _restore_in_place(restorer: Restorer, version: Version) -> None:
-    from ubiops_file_sync.report import printable
-    from ubiops_file_sync.restore import Fate
-
-    step = restorer.put_back(version)
-    name, key = restorer.profile.name, printable(version.key)
-    if step.fate is Fate.FAILED:
-        raise SyncError(f"profile {name!r}: {key} was not put back: {step.why}")
-    if step.fate is Fate.AS_THEN:
-        click.echo(f"{name}: {key} holds that content already; nothing was changed")
+    turn = _Restoration(restorer, version, settings.zone(restorer.profile))
+    told = turn.put_back() if to is None else turn.copied(to)
+    if as_json:
+        say_json(_document(restorer, version, told))
         return
-    click.echo(f"{name}: put back {_named(version)}")
-    if step.kept_under is not None:
-        click.echo(f"  the file that stood there is in the trash as pass {step.kept_under}")
-    click.echo(f"  {what_next(restorer, [step.next_verb])}")
+    for line in told.lines:
+        say(line)
 
 
-def _named(version: Version) -> str:
-    from ubiops_file_sync.report import printable
+class _Told(NamedTuple):
+    """What came of it."""
 
-    return (
-        f"{printable(version.key)} ({human(version.size)}, last changed {when(version.mtime_ns)}) "
-        f"from pass {version.pass_id}"
-    )
+    lines: list[str]
+    done: str
+    """A `Fate`, or `copied`."""
+    target: Path | None = None
+    kept_under: str | None = None
+
+
+class _Restoration:
+    """One version that is put back, or copied out."""
+
+    def __init__(self, restorer: Restorer, version: Version, zone: tzinfo | None) -> None:
+        self._restorer = restorer
+        self._version = version
+        self._zone = zone
+
+    def copied(self, to: Path) -> _Told:
+        """Write a copy to a place of its own."""
+        target = to / Path(self._version.key).name if to.is_dir() else to
+        self._restorer.copy_out(self._version, target)
+        where = click.format_filename(target)
+        name = self._restorer.profile.name
+        return _Told([f"{name}: copied {self._named()} to {where}"], "copied", target)
+
+    def put_back(self) -> _Told:
+        """Put it in its own place. Raises `SyncError` if that fails."""
+        from ubiops_file_sync.report import printable
+        from ubiops_file_sync.restore import Fate
+
+        step = self._restorer.put_back(self._version)
+        name, key = self._restorer.profile.name, printable(self._version.key)
+        if step.fate is Fate.FAILED:
+            raise SyncError(f"profile {name!r}: {key} was not put back: {step.why}")
+        if step.fate is Fate.AS_THEN:
+            line = f"{name}: {key} holds that content already; nothing was changed"
+            return _Told([line], Fate.AS_THEN.value)
+        lines = [f"{name}: put back {self._named()}"]
+        if step.kept_under is not None:
+            lines.append(f"  the file that stood there is in the trash as pass {step.kept_under}")
+        lines.append(f"  {what_next(self._restorer, [step.next_verb])}")
+        return _Told(lines, Fate.PUT_BACK.value, kept_under=step.kept_under)
+
+    def _named(self) -> str:
+        from ubiops_file_sync.report import printable
+
+        version = self._version
+        return (
+            f"{printable(version.key)} ({human(version.size)}, last changed "
+            f"{when(version.mtime_ns, self._zone)}) from pass {version.pass_id}"
+        )
+
+
+def _document(restorer: Restorer, version: Version, told: _Told) -> dict[str, Any]:
+    from ubiops_file_sync.report import JSON_VERSION
+
+    return {
+        "version": JSON_VERSION,
+        "exit_code": 0,
+        "profile": restorer.profile.name,
+        "restored": version_json(version),
+        "done": told.done,
+        "target": None if told.target is None else str(told.target),
+        "kept_under": told.kept_under,
+    }
 
 
 def _find_version(

@@ -9,7 +9,7 @@ import click
 from ubiops_file_sync.errors import UsageError
 
 
-@click.command("serve-bucket")
+@click.command("serve-bucket", short_help="Serve an embedded bucket, to try and test.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -69,7 +69,7 @@ def serve_bucket(
         ) from error
 
 
-@click.command()
+@click.command(short_help="A story in under 20 seconds; leaves nothing behind.")
 def demo() -> None:
     """A story in under 20 seconds: two places, edits, a conflict. Leaves nothing behind."""
     from ubiops_file_sync.demo import tell

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ubiops_file_sync.cli import turns
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import loudness, say
 from ubiops_file_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from ubiops_file_sync.config import Settings
 
 
 @click.command(
+    short_help="Run profiles on their schedules, until stopped.",
     epilog="""\b
 Examples:
   ubiops-file-sync run                 all enabled profiles, until Ctrl-C
   ubiops-file-sync run models          only this one
   ubiops-file-sync install-service     have systemd run it
-"""
+""",
 )
 @click.argument("profiles", nargs=-1)
 @click.pass_obj
@@ -35,7 +39,7 @@ def run(config: Path | None, profiles: tuple[str, ...]) -> None:
     from ubiops_file_sync.service.notify import Notifier
 
     notifier = Notifier.from_env(os.environ)
-    settings = turns.settings_of(config)
+    settings = _as_loud(turns.settings_of(config))
     # Found now: a file that appears elsewhere must not take over at the next SIGHUP.
     found = find_config(config, os.environ, Path.cwd())
     load = (
@@ -43,10 +47,23 @@ def run(config: Path | None, profiles: tuple[str, ...]) -> None:
         if found is None
         else partial(load_settings, found)
     )
-    Daemon(settings, load, profiles, os.environ, notifier).run()
+    Daemon(settings, lambda: _as_loud(load()), profiles, os.environ, notifier).run()
 
 
-@click.command(epilog="\b\nExample:\n  ubiops-file-sync trigger models\n")
+def _as_loud(settings: Settings) -> Settings:
+    """The settings with the log as loud as the command line says."""
+    from ubiops_file_sync.config import LogLevel
+
+    if loudness.quiet == loudness.verbose:
+        return settings
+    level = LogLevel.WARNING if loudness.quiet else LogLevel.DEBUG
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"level": level})})
+
+
+@click.command(
+    short_help="Have the running service pass over one now.",
+    epilog="\b\nExample:\n  ubiops-file-sync trigger models\n",
+)
 @click.argument("profile")
 @click.pass_obj
 def trigger(config: Path | None, profile: str) -> None:
@@ -55,11 +72,12 @@ def trigger(config: Path | None, profile: str) -> None:
 
 
 @click.command(
+    short_help="Have the service leave a profile alone.",
     epilog="""\b
 Examples:
   ubiops-file-sync pause models            until it is resumed, also after a restart
   ubiops-file-sync pause models --for 2h
-"""
+""",
 )
 @click.argument("profile")
 @click.option("--for", "duration", metavar="TIME", help="For so long, such as 30m, 2h, 7d.")
@@ -77,7 +95,10 @@ def pause(config: Path | None, profile: str, *, duration: str | None) -> None:
     _tell(config, profile, asked)
 
 
-@click.command(epilog="\b\nExample:\n  ubiops-file-sync resume models\n")
+@click.command(
+    short_help="Let the service go on with a profile.",
+    epilog="\b\nExample:\n  ubiops-file-sync resume models\n",
+)
 @click.argument("profile")
 @click.pass_obj
 def resume(config: Path | None, profile: str) -> None:
@@ -85,7 +106,10 @@ def resume(config: Path | None, profile: str) -> None:
     _tell(config, profile, {"command": "resume"})
 
 
-@click.command(epilog="\b\nExample:\n  ubiops-file-sync reload\n")
+@click.command(
+    short_help="Have the service read its configuration again.",
+    epilog="\b\nExample:\n  ubiops-file-sync reload\n",
+)
 @click.pass_obj
 def reload(config: Path | None) -> None:
     """Have the running service read its configuration again.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ubiops_file_sync.cli import turns
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import loudness, say, warn
 
 if TYPE_CHECKING:
     from ubiops_file_sync.config import Profile
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Show how profiles are doing.",
     epilog="""\b
 Examples:
   ubiops-file-sync status
@@ -25,7 +26,7 @@ Examples:
 
 \b
 Exit codes: 0 the status could be told, whatever it is, and those of the other commands.
-"""
+""",
 )
 @click.argument("profiles", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -34,11 +35,12 @@ def status(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) -> 
     """Show how PROFILES (default: all) are doing: in step or not, and what to look at.
 
     As of the last pass, and what a running service adds: when the next one is due, and what travels
-    now. Asks nothing of UbiOps and looks at no files.
+    now. Asks nothing of UbiOps and looks at no files. With -q only those that are not in step.
     """
     settings = turns.settings_of(config)
     service = _service(settings.state_dir)
-    if service is not None and not as_json:
+    is_told = not as_json and not loudness.quiet
+    if service is not None and is_told:
         say(_service_words(service))
 
     def turn(profile: Profile) -> dict[str, Any]:
@@ -46,13 +48,13 @@ def status(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) -> 
 
         told = read_status(profile, settings.state_dir, time.time_ns() // 1000)
         live = None if service is None else _live(service, profile.name)
-        if not as_json:
+        if is_told or (not as_json and not told.is_in_step):
             for line in status_lines(told, live, settings.zone(profile)):
                 say(line)
         return status_json(told, live) | {"exit_code": 0}
 
     documents = turns.take_turns(settings.select(profiles), turn, as_json=as_json)
-    if service is None and not as_json:
+    if service is None and is_told:
         say("no service is running over this state")
     about = {"service": service and {n: service[n] for n in service if n != "profiles"}}
     turns.end(documents, turns.worst_of(documents), as_json=as_json, **about)
@@ -68,7 +70,7 @@ def _service(state_dir: Path) -> dict[str, Any] | None:
     except NoService:
         return None
     except SyncError as error:
-        click.echo(f"warning: {error}", err=True)
+        warn(str(error))
         return None
 
 
@@ -79,7 +81,7 @@ def _live(service: dict[str, Any], profile: str) -> Live | None:
     try:
         return None if told is None else live_from(told)
     except (KeyError, TypeError, ValueError):
-        click.echo("warning: the service is of another version; restart it", err=True)
+        warn("the service is of another version; restart it")
         return None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ubiops_file_sync.cli.output import complain, say, say_json
 from ubiops_file_sync.cli.versions import (
     human,
     read_settings,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ubiops_file_sync.restore import Restorer
 
 
-@click.group()
+@click.group(short_help="List the versions that passes replaced or deleted.")
 def trash() -> None:
     """The versions that passes replaced or deleted, and that can be put back."""
 
@@ -55,27 +56,30 @@ def list_trash(config: Path | None, prefix: str, profile: str | None, *, as_json
     selected = settings.select([profile] if profile else [])
     documents: list[dict[str, Any]] = []
     for one in selected:
-        listing = _Listing(one, prefix, as_json=as_json, named=len(selected) > 1)
+        zone = settings.zone(one)
+        listing = _Listing(one, prefix, zone, as_json=as_json, named=len(selected) > 1)
         try:
             documents.append(listing.told(restorer_of(settings, one)))
         except SyncError as error:
             documents.append(
                 {"profile": one.name, "error": str(error), "exit_code": error.exit_code}
             )
-            click.echo(f"error: {error}", err=True)
+            complain(str(error))
     code = report.worst_exit_code(document["exit_code"] for document in documents)
     if as_json:
-        document = {"version": report.JSON_VERSION, "exit_code": code, "profiles": documents}
-        click.echo(json.dumps(document, indent=2))
+        say_json({"version": report.JSON_VERSION, "exit_code": code, "profiles": documents})
     sys.exit(code)
 
 
 class _Listing:
     """One profile's versions, printed as they are found unless JSON was asked for."""
 
-    def __init__(self, profile: Profile, prefix: str, *, as_json: bool, named: bool) -> None:
+    def __init__(
+        self, profile: Profile, prefix: str, zone: tzinfo | None, *, as_json: bool, named: bool
+    ) -> None:
         self._profile = profile
         self._prefix = prefix
+        self._zone = zone
         self._as_json = as_json
         self._named = named
         self._pass_id = ""
@@ -113,10 +117,10 @@ class _Listing:
             return
         if version.pass_id != self._pass_id:
             self._pass_id = version.pass_id
-            click.echo(f"pass {version.pass_id}, {when_trashed(version.pass_id)}")
-        click.echo(
-            f"  {human(version.size):>8}  {report.printable(version.key)}"
-            f"  (last changed {when(version.mtime_ns)})"
+            say(f"pass {version.pass_id}, {when_trashed(version.pass_id, self._zone)}")
+        say(
+            f"  {human(version.size):>11}  {report.printable(version.key)}"
+            f"  (last changed {when(version.mtime_ns, self._zone)})"
         )
 
     def _tell_problem(self, key: str, reason: str) -> None:
@@ -124,20 +128,22 @@ class _Listing:
 
         self._problems.append({"key": key, "message": reason})
         if not self._as_json:
-            click.echo(f"  problem: {report.printable(key)}: {reason}", err=True)
+            say(f"  problem: {report.printable(key)}: {reason}")
 
     def _tell_total(self) -> None:
+        from ubiops_file_sync.phrases import counted
+
         below = " of such keys" if self._prefix else ""
         if not self._count:
             self._say(f"{self._profile.name}: no versions{below} in the trash")
             return
-        noun = "version" if self._count == 1 else "versions"
         kept = self._profile.trash
         self._say(
-            f"{self._profile.name}: {self._count:,} {noun}{below}, {human(self._bytes)}; kept for "
-            f"{kept.keep_days} days, the oldest less long once there are {human(kept.max_size)}"
+            f"{self._profile.name}: {counted(self._count, 'version')}{below}, "
+            f"{human(self._bytes)}; kept for {counted(kept.keep_days, 'day')}, the oldest less "
+            f"long once there are {human(kept.max_size)}"
         )
 
     def _say(self, line: str) -> None:
         if not self._as_json:
-            click.echo(line)
+            say(line)

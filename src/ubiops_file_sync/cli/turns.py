@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import click
-
-from ubiops_file_sync.cli.output import bug_words, say
+from ubiops_file_sync.cli.output import bug_words, complain, loudness, say_json, warn
 from ubiops_file_sync.cli.owner import act_as_owner
 from ubiops_file_sync.errors import SyncError
 
 if TYPE_CHECKING:
-    from ubiops_file_sync.config import Profile, Settings
+    from ubiops_file_sync.config import Log, Profile, Settings
 
 
 def settings_of(config: Path | None) -> Settings:
@@ -25,22 +22,25 @@ def settings_of(config: Path | None) -> Settings:
     From then on root acts as the user of the system's service, if it is that one's configuration.
     """
     from ubiops_file_sync.config import load_settings
-    from ubiops_file_sync.logs import set_up
 
-    set_up()
+    _open_log()
     settings = load_settings(config)
     for warning in settings.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
     act_as_owner(settings, os.environ)
     return settings
 
 
 def log_passes(settings: Settings) -> None:
     """Send what passes do to the log file as well, if there is one. Raises `ConfigError`."""
+    if settings.log.file is not None:
+        _open_log(settings.log)
+
+
+def _open_log(log: Log | None = None) -> None:
     from ubiops_file_sync.logs import open_log_of_command
 
-    if settings.log.file is not None:
-        open_log_of_command(settings.log)
+    open_log_of_command(log, quiet=loudness.quiet, verbose=loudness.verbose)
 
 
 def take_turns(
@@ -75,11 +75,11 @@ def end(documents: list[dict[str, Any]], code: int, *, as_json: bool, **about: o
 
     if as_json:
         whole = {"version": JSON_VERSION, "exit_code": code, **about, "profiles": documents}
-        say(json.dumps(whole, indent=2))
+        say_json(whole)
     sys.exit(code)
 
 
 def _failed(profile: str, message: str, exit_code: int, *, as_json: bool) -> dict[str, Any]:
     if not as_json:
-        click.echo(f"error: {message}", err=True)
+        complain(message)
     return {"profile": profile, "error": message, "exit_code": exit_code}

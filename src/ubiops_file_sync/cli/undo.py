@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ubiops_file_sync.cli.output import say, say_json
 from ubiops_file_sync.cli.versions import (
     ambiguous,
     ask,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Put back all that one pass replaced or deleted.",
     epilog="""\b
 Examples:
   ubiops-file-sync undo 20261123T042015Z-ab12cd --dry-run
@@ -38,7 +40,7 @@ Examples:
 \b
 The files that stand there go to the trash, so an undo can be undone. What the pass newly created
 is not removed. Exit codes: 0 all is as it was, 1 some files failed or were skipped.
-"""
+""",
 )
 @click.argument("pass_id", metavar="PASS_ID")
 @click.option("--profile", help="The profile; needed only if several know that pass.")
@@ -62,7 +64,9 @@ def undo(
     The ids of passes are in `trash list`.
     """
     settings = read_settings(config)
-    turn = _Undo(_find_pass(settings, profile, pass_id), pass_id, force=force, as_json=as_json)
+    restorer = _find_pass(settings, profile, pass_id)
+    zone = settings.zone(restorer.profile)
+    turn = _Undo(restorer, pass_id, zone, force=force, as_json=as_json)
     if not (dry_run or yes) and (as_json or not sys.stdin.isatty()):
         raise UsageError(
             "an undo asks before it changes files, and nobody is here to answer; look at it with "
@@ -111,9 +115,18 @@ class _Done:
 class _Undo:
     """One undo: its plan for people, the asking, and how it went."""
 
-    def __init__(self, restorer: Restorer, pass_id: str, *, force: bool, as_json: bool) -> None:
+    def __init__(
+        self,
+        restorer: Restorer,
+        pass_id: str,
+        zone: tzinfo | None,
+        *,
+        force: bool,
+        as_json: bool,
+    ) -> None:
         self._restorer = restorer
         self._pass_id = pass_id
+        self._zone = zone
         self._force = force
         self._as_json = as_json
 
@@ -134,10 +147,10 @@ class _Undo:
             plan = self._restorer.plan_undo(self._pass_id, force=self._force)
             counts = self._print_plan(plan)
             if not counts[Fate.PUT_BACK]:
-                click.echo("nothing was changed")
+                say("nothing was changed")
                 return _exit_code(counts)
             if ask and not click.confirm("Put them back?"):
-                click.echo("nothing was changed")
+                say("nothing was changed")
                 return 1
         done = _Done(keep_all=self._as_json)
         self._restorer.undo(self._pass_id, done.take, force=self._force)
@@ -149,23 +162,23 @@ class _Undo:
 
     def _print_plan(self, steps: Iterable[Step]) -> Counter[str]:
         name = self._restorer.profile.name
-        click.echo(f"{name}: undo of pass {self._pass_id}, {when_trashed(self._pass_id)}")
+        say(f"{name}: undo of pass {self._pass_id}, {when_trashed(self._pass_id, self._zone)}")
         counts: Counter[str] = Counter()
         for step in steps:
             counts[step.fate] += 1
-            click.echo(_line(step))
-        click.echo(f"  {_totals(counts, 'to put back')}")
-        click.echo("  files that the pass newly created, if any, are not removed")
+            say(_line(step))
+        say(f"  {_totals(counts, 'to put back')}")
+        say("  files that the pass newly created, if any, are not removed")
         return counts
 
     def _print_outcome(self, done: _Done) -> None:
-        click.echo(f"{self._restorer.profile.name}: {_totals(done.counts, 'put back')}")
+        say(f"{self._restorer.profile.name}: {_totals(done.counts, 'put back')}")
         for step in done.steps:
-            click.echo(_line(step))
+            say(_line(step))
         if done.kept_under is not None:
-            click.echo(f"  to take that back: ubiops-file-sync undo {done.kept_under}")
+            say(f"  to take that back: ubiops-file-sync undo {done.kept_under}")
         if done.next_verbs:
-            click.echo(f"  {what_next(self._restorer, done.next_verbs)}")
+            say(f"  {what_next(self._restorer, done.next_verbs)}")
 
     def _print_json(self, steps: list[Step], *, dry_run: bool) -> None:
         from ubiops_file_sync.report import JSON_VERSION
@@ -181,7 +194,7 @@ class _Undo:
             "counts": dict(counts),
             "keys": [_step_json(step) for step in steps],
         }
-        click.echo(json.dumps(document, indent=2))
+        say_json(document)
 
 
 def _exit_code(counts: Counter[str]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ubiops_file_sync.cli import turns
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import loudness, say, talk
 
 if TYPE_CHECKING:
     from ubiops_file_sync.config import Profile
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Compare both sides with what was in step.",
     epilog="""\b
 Examples:
   ubiops-file-sync verify
@@ -28,7 +29,7 @@ Examples:
 
 \b
 Exit codes: 0 all verified, 1 something differs, and those of the other commands.
-"""
+""",
 )
 @click.argument("profiles", nargs=-1)
 @click.option(
@@ -59,17 +60,19 @@ def verify(config: Path | None, profiles: tuple[str, ...], *, content: bool, as_
 
 
 def _verified(profile: Profile, state_dir: Path, *, content: bool) -> Verification:
+    from ubiops_file_sync.phrases import minutes_words
     from ubiops_file_sync.terminal import progress_for
     from ubiops_file_sync.verify import Verifier
 
     def foretell(calls: int, pace: Pace | None) -> None:
         words = f"to compare the content of {calls:,} files takes {calls:,} API calls more"
         if pace is not None:
-            minutes = max(1, -(-calls // pace.a_minute))
-            words += f", at {pace.a_minute:,} a minute about {minutes:,} min"
-        click.echo(f"{profile.name}: {words}", err=True)
+            minutes = minutes_words(max(1, -(-calls // pace.a_minute)))
+            words += f", about {minutes} at {pace.a_minute:,} a minute"
+        talk(f"{profile.name}: {words}")
 
-    verifier = Verifier(profile, state_dir, os.environ, progress_for(sys.stderr))
+    progress = progress_for(sys.stderr, quiet=loudness.quiet)
+    verifier = Verifier(profile, state_dir, os.environ, progress)
     return verifier.verify(content=content, foretell=foretell)
 
 
@@ -83,26 +86,36 @@ _WORDS = {
 }
 
 
+_BY_RECORD = "by sizes and times"
+
+
 def _lines(told: Verification) -> Iterator[str]:
+    from ubiops_file_sync.phrases import counted, duration_words
     from ubiops_file_sync.plan import Finding
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.report import MOST_LINES, printable
 
     counts = ", ".join(
         f"{told.counts[finding]:,} {_WORDS[finding]}" for finding in Finding if told.counts[finding]
     )
+    if loudness.quiet and not told.exit_code:
+        return
     yield f"{told.profile}: {counts or 'nothing on either side'}"
-    for one in told.found:
+    shown = told.found if loudness.verbose else told.found[:MOST_LINES]
+    for one in shown:
         yield f"  {_WORDS[one.finding]}: {printable(one.key)}: {printable(one.why)}"
-    more = told.counts.total() - told.counts[Finding.IN_STEP] - len(told.found)
+    more = told.counts.total() - told.counts[Finding.IN_STEP] - len(shown)
     if more:
-        yield f"  and {more:,} more"
+        hint = "; -v shows more of them" if len(shown) < len(told.found) else ""
+        yield f"  and {more:,} more{hint}"
+    if loudness.quiet:
+        return
     if told.times_only:
         yield f"  {told.times_only:,} of those in step have other times than recorded"
     if told.hidden:
         yield f"  {told.hidden:,} hidden by filters, and not looked at"
-    how = f"by content ({told.compared:,} files)" if told.by_content else "by sizes and times"
-    calls = sum(told.api_calls.values())
-    yield f"  compared {how}; {calls:,} API call{'s' * (calls != 1)}, {told.seconds:.1f} s"
+    how = f"by content ({counted(told.compared, 'file')})" if told.by_content else _BY_RECORD
+    calls = counted(sum(told.api_calls.values()), "API call")
+    yield f"  compared {how}; {calls}, {duration_words(told.seconds)}"
 
 
 def _document(told: Verification) -> dict[str, Any]:

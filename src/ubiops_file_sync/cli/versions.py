@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from ubiops_file_sync.cli.owner import act_as_owner
+from ubiops_file_sync.cli import turns
+from ubiops_file_sync.cli.output import warn
 from ubiops_file_sync.errors import SyncError
 from ubiops_file_sync.model import Verb
 
@@ -26,14 +24,8 @@ Found = TypeVar("Found")
 
 
 def read_settings(config: Path | None) -> Settings:
-    """The settings; what they warn of is told. As `turns.settings_of` for root."""
-    from ubiops_file_sync.config import load_settings
-
-    settings = load_settings(config)
-    for warning in settings.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    act_as_owner(settings, os.environ)
-    return settings
+    """The settings; what they warn of is told."""
+    return turns.settings_of(config)
 
 
 def restorer_of(settings: Settings, profile: Profile) -> Restorer:
@@ -45,25 +37,24 @@ def restorer_of(settings: Settings, profile: Profile) -> Restorer:
 
 def human(size: int) -> str:
     """A number of bytes as people read it."""
-    from rich.filesize import decimal
+    from ubiops_file_sync.phrases import bytes_words
 
-    return decimal(size)
-
-
-def when(time_ns: int) -> str:
-    """A time as people read it, UTC; what no calendar holds is said to be so."""
-    try:
-        return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (OverflowError, ValueError, OSError):
-        return "at no date that there is"
+    return bytes_words(size)
 
 
-def when_trashed(pass_id: str) -> str:
-    """When a pass took place, as people read it."""
+def when(time_ns: int, zone: tzinfo | None) -> str:
+    """A time as people read it, in the time zone of the profile; None: the machine's."""
+    from ubiops_file_sync.phrases import moment_here
+
+    return moment_here(time_ns // 1000, zone)
+
+
+def when_trashed(pass_id: str, zone: tzinfo | None) -> str:
+    """When a pass took place, as `when` has it."""
     from ubiops_file_sync.pass_id import begun_at
 
     begun = begun_at(pass_id)
-    return "" if begun is None else f"{begun:%Y-%m-%d %H:%M:%S} UTC"
+    return "" if begun is None else when(int(begun.timestamp()) * 1_000_000_000, zone)
 
 
 def version_json(version: Version) -> dict[str, Any]:
@@ -100,7 +91,7 @@ def ask(
     if troubles and not answers:
         raise troubles[0]
     for trouble in troubles:
-        click.echo(f"warning: {trouble}", err=True)
+        warn(str(trouble))
     return answers
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO
 
 from ubiops_file_sync.bucket import Bucket, Fetched, PartedUpload, Ranges, Receipt
+from ubiops_file_sync.bucket.traffic import Traffic
 from ubiops_file_sync.errors import RangesUnknown, TransferLost
 from ubiops_file_sync.execute.growing import GrowingDigest
 from ubiops_file_sync.execute.slices import Slice
@@ -38,6 +40,8 @@ class Parted:
     now_ns: Callable[[], int]
     unfinished: Mapping[tuple[str, Direction], Unfinished]
     """What an earlier pass left, by key and way, as far as it is of the versions at hand."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """What the bucket tells of the parts."""
 
     def send(
         self, local: LocalEntry, file: BinaryIO, check: Callable[[], None] | None, *, noted: bool
@@ -84,7 +88,8 @@ class Parted:
 
         missing = [number for number in _numbers(begun) if number not in tags]
         units = [partial(send, number) for number in missing]
-        yield Batch(units, _news(begun) if noted else None)
+        with self._told_of(begun, missing):
+            yield Batch(units, _news(begun) if noted else None)
         if check is not None:
             check()
         receipt = self.bucket.complete_parts(begun.key, upload, begun.size, tags)
@@ -156,7 +161,8 @@ class Parted:
         missing = [number for number in _numbers(begun) if number not in begun.parts]
         staged.file.truncate(begun.size)
         staged.is_kept = True
-        yield Batch([partial(fetch, number) for number in missing], _news(begun))
+        with self._told_of(begun, missing):
+            yield Batch([partial(fetch, number) for number in missing], _news(begun))
         equal = False
         if growing is not None:
             found = growing.value()
@@ -164,6 +170,11 @@ class Parted:
                 raise TransferLost(f"the content does not match the provider's {known.algorithm}")
             equal = same_as is not None and same_as(growing.algorithm) == found
         return Fetched(equal=equal, bytes_down=_bytes_of(begun, missing))
+
+    def _told_of(self, begun: Unfinished, missing: list[int]) -> AbstractContextManager[None]:
+        """While it lasts, whoever asks what travels is told of the whole file."""
+        done = begun.size - _bytes_of(begun, missing)
+        return self.traffic.whole(begun.key, begun.direction, begun.size, done)
 
 
 def _news(begun: Unfinished) -> Unfinished | None:

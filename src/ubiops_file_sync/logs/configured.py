@@ -20,12 +20,17 @@ def open_log_of_service(log: Log) -> None:
     set_up(Stderr(level, form, dated=True), _file(log))
 
 
-def open_log_of_command(log: Log) -> None:
-    """Log to the file, if there is one; standard error stays for whoever typed the command.
+def open_log_of_command(
+    log: Log | None = None, *, quiet: bool = False, verbose: bool = False
+) -> None:
+    """Log to the file, if there is one; standard error is for whoever typed the command.
 
-    Raises `ConfigError`.
+    What that shows: warnings; `quiet`: only errors; `verbose`: each file and each try. Raises
+    `ConfigError`.
     """
-    set_up(Stderr(_QUIET, has_outcomes=False), _file(log))
+    level = "DEBUG" if verbose else "ERROR" if quiet else _QUIET
+    stderr = Stderr(level, has_outcomes=verbose, has_summaries=False, has_others=False)
+    set_up(stderr, None if log is None else _file(log))
 
 
 def _file(log: Log) -> LogFile | None:

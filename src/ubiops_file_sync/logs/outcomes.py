@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from rich.filesize import decimal
-
 from ubiops_file_sync.errors import ProfileLocked, SyncError
 from ubiops_file_sync.model import Outcome, PlanSummary, Problem, Report, Verb
+from ubiops_file_sync.phrases import bytes_words, counted, duration_words
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.report import DONE, forecast, summary_line
 
@@ -19,6 +18,11 @@ _QUIET = {Verb.ADOPT, Verb.FORGET}
 _TRAVELS = {Verb.UPLOAD, Verb.DOWNLOAD}
 _KEPT = 1_000
 """Problems that are remembered as told; as many as a report names."""
+
+
+def is_of_whole_pass(record: logging.LogRecord) -> bool:
+    """Whether a record of `LogOutcomes` tells of a pass, and not of a key."""
+    return hasattr(record, "exit_code")
 
 
 class LogOutcomes(Progress):
@@ -61,15 +65,15 @@ class LogOutcomes(Progress):
             extra["bytes"] = action.size_bytes
         if done is not None:
             level = logging.DEBUG if done in _QUIET else logging.INFO
-            size = f"{decimal(action.size_bytes)} in " if done in _TRAVELS else ""
+            size = f"{bytes_words(action.size_bytes)} in " if done in _TRAVELS else ""
             self._say(
                 level,
-                "%s: %s %s (%s%.1f s; %s)",
+                "%s: %s %s (%s%s; %s)",
                 self._profile,
                 DONE[done],
                 action.key,
                 size,
-                outcome.seconds,
+                duration_words(outcome.seconds),
                 action.reason,
                 **extra,
             )
@@ -78,12 +82,13 @@ class LogOutcomes(Progress):
 
     def settling(self, files: int, seconds: float) -> None:
         """Say why it waits."""
-        words = "%s: waiting %g s for %d fresh files to come to rest"
-        self._say(logging.DEBUG, words, self._profile, seconds, files)
+        words = "%s: waiting %g s for %s to come to rest"
+        self._say(logging.DEBUG, words, self._profile, seconds, counted(files, "fresh file"))
 
     def confirming(self, uploads: int) -> None:
         """Say what the last calls are for."""
-        self._say(logging.DEBUG, "%s: asking the bucket about %d uploads", self._profile, uploads)
+        words = "%s: asking the bucket about %s"
+        self._say(logging.DEBUG, words, self._profile, counted(uploads, "upload"))
 
     def finished(self, report: Report) -> None:
         """Log what `did` was not told of, and the summary."""

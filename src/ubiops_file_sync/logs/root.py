@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ubiops_file_sync.logs import outcomes
@@ -59,8 +60,7 @@ def set_up(
     stderr = stderr or Stderr()
     first = StderrHandler(stderr.level.upper())
     first.setFormatter(_formatter_of_stderr(stderr, os.environ if env is None else env))
-    if not stderr.has_outcomes:
-        first.addFilter(lambda record: record.name != outcomes.__name__)
+    first.addFilter(partial(_is_wanted, stderr))
     handlers: list[logging.Handler] = [first]
     if file is not None:
         handlers.append(_file_handler(file, first))
@@ -99,6 +99,13 @@ def _formatter_of_stderr(stderr: Stderr, env: Mapping[str, str]) -> logging.Form
     if as_json:
         return JsonLines()
     return DatedLines() if stderr.dated else PlainLines()
+
+
+def _is_wanted(stderr: Stderr, record: logging.LogRecord) -> bool:
+    if record.name == outcomes.__name__:
+        return stderr.has_summaries if outcomes.is_of_whole_pass(record) else stderr.has_outcomes
+    is_ours = record.name.partition(".")[0] == __name__.partition(".")[0]
+    return is_ours or stderr.has_others or record.levelno >= logging.WARNING
 
 
 def _file_handler(file: LogFile, stderr: StderrHandler) -> logging.Handler:

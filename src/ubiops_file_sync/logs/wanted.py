@@ -39,4 +39,8 @@ class Stderr:
     dated: bool = False
     """Time, level and process stand before each line, unless it is the journal that reads it."""
     has_outcomes: bool = True
-    """What `LogOutcomes` tells goes there too; a command says that in its own way."""
+    """What `LogOutcomes` tells of files goes there too; a command may say that in its own way."""
+    has_summaries: bool = True
+    """What it tells of whole passes goes there too; a command says that in its own way."""
+    has_others: bool = True
+    """What other packages have to say below a warning goes there too."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from rich.filesize import decimal
+from ubiops_file_sync.phrases import bytes_words
 
 ALWAYS_ALLOWED_DELETES = 10
 """Deletions that a limit given as a share never stops."""
@@ -118,7 +118,7 @@ def _max_delete(totals: Totals) -> str | None:
             return (
                 f"{count:,} of {totals.in_step:,} files would be deleted {side}, and "
                 f"`max_delete: {totals.max_delete}` allows {limit:,}. 'ubiops-file-sync plan "
-                f"{totals.profile}' lists them"
+                f"{totals.profile} --all' lists them"
             )
     return None
 
@@ -150,9 +150,9 @@ def _min_free(totals: Totals) -> str | None:
     if left >= totals.min_free_bytes:
         return None
     return (
-        f"the disk of {totals.local_dir} has {decimal(totals.free_bytes)} free, the plan downloads "
-        f"{decimal(totals.bytes_down)}, and `min_free` keeps {decimal(totals.min_free_bytes)} "
-        "back. Make room, or lower `min_free`"
+        f"the disk of {totals.local_dir} has {bytes_words(totals.free_bytes)} free, the plan "
+        f"downloads {bytes_words(totals.bytes_down)}, and `min_free` keeps "
+        f"{bytes_words(totals.min_free_bytes)} back. Make room, or lower `min_free`"
     )
 
 

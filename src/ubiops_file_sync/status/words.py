@@ -7,10 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from rich.filesize import decimal
-
 from ubiops_file_sync.chronicle import (
-    duration_words,
     iso,
     left_lines,
     outcome_words,
@@ -19,7 +16,14 @@ from ubiops_file_sync.chronicle import (
 from ubiops_file_sync.errors import SafetyHalt
 from ubiops_file_sync.model import Direction, Unfinished
 from ubiops_file_sync.past import PastPass, Stage, Trigger
-from ubiops_file_sync.phrases import counted, moment_here, span_us
+from ubiops_file_sync.phrases import (
+    bytes_words,
+    counted,
+    duration_words,
+    moment_here,
+    rate_words,
+    span_us,
+)
 from ubiops_file_sync.report import printable
 from ubiops_file_sync.status.facts import SOON_DAYS, Live, ProfileStatus, TransferLine
 
@@ -171,18 +175,18 @@ class _Words:
 
 
 def _transfer_line(one: TransferLine) -> str:
-    speed = "" if one.bytes_per_s is None else f", {decimal(int(one.bytes_per_s))}/s"
+    speed = "" if one.bytes_per_s is None else f", {rate_words(one.bytes_per_s)}"
     trouble = (
         "" if one.last_error is None else f"; the last try failed: {printable(one.last_error)}"
     )
-    done, size = decimal(one.done_bytes), decimal(one.size_bytes)
+    done, size = bytes_words(one.done_bytes), bytes_words(one.size_bytes)
     return f"{_WAY[one.way]}: {printable(one.key)}, {done} of {size}{speed}{trouble}"
 
 
 def _unfinished_words(one: Unfinished) -> str:
     parts = -(-one.size // one.part_bytes)
     return (
-        f"{printable(one.key)}, {decimal(one.size)} {_WAY[one.direction]}, "
+        f"{printable(one.key)}, {bytes_words(one.size)} {_WAY[one.direction]}, "
         f"{len(one.parts):,} of {counted(parts, 'part')}"
     )
 

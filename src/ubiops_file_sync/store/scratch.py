@@ -13,6 +13,7 @@ from typing import Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reason, RemoteEntry, Verb
+from ubiops_file_sync.outline import FolderShare, Gist, Outline, unfolded
 from ubiops_file_sync.parts import NEVER_BIG, upload_calls
 
 _BLOCK = 1000
@@ -34,6 +35,30 @@ SELECT coalesce(sum(CASE verb
 END), 0) FROM action
 """
 
+
+_SIZE = """
+CASE verb WHEN 'upload' THEN local_size WHEN 'download' THEN remote_size
+    WHEN 'delete-remote' THEN remote_size ELSE 0 END
+"""
+"""Bytes that an action moves, at most."""
+
+_BY_REASON = f"""
+SELECT verb, reason, loser, compare, count(*) AS files, sum({_SIZE}) AS bytes FROM action
+GROUP BY verb, reason, loser, compare ORDER BY files DESC, verb, reason
+"""  # noqa: S608  ours
+
+# The part of the key behind `:above`, up to its first slash; '' for a file that stands there.
+_FOLDER = "substr(key, length(:above) + 1, instr(substr(key, length(:above) + 1), '/'))"
+_IS_BELOW = "(:above = '' OR (key >= :above AND key < :beyond))"
+_BY_FOLDER = f"""
+SELECT {_FOLDER} AS folder, count(*) AS files, sum({_SIZE}) AS bytes FROM action
+WHERE {_IS_BELOW} GROUP BY folder ORDER BY files DESC, folder
+"""  # noqa: S608  ours
+_VERBS_OF_FOLDER = f"""
+SELECT verb, count(*) FROM action WHERE {_IS_BELOW} AND {_FOLDER} = :folder GROUP BY verb
+"""  # noqa: S608  ours
+_GOOD_PART = 0.2
+"""Of all actions, in one folder: that is worth telling of by the folders in it."""
 
 _IS_BIG = """
 (verb IN ('upload', 'download', 'delete-remote')
@@ -139,6 +164,42 @@ class Spool(_Scratch):
         )
         summary.transfer_calls = self._one(_TRANSFER_CALLS)
 
+    def outline(self, most_folders: int) -> Outline:
+        """The plan in a few rows; `most_folders` are named."""
+        gists = [
+            Gist(Verb(verb), Reason[reason], Loser(loser), bool(compare), files, size)
+            for verb, reason, loser, compare, files, size in self._db.execute(_BY_REASON)
+        ]
+        first, last = self._db.execute("SELECT min(key), max(key) FROM action").fetchone()
+        shared = _shared_folder(first or "", last or "")
+        rest = [0, 0, 0]
+        # Half of the room is left for folders within the large ones.
+        shares = self._below(shared, -(-most_folders // 2), rest)
+        large = int(_GOOD_PART * sum(gist.files for gist in gists))
+
+        def inside(folder: str) -> list[FolderShare]:
+            left_out = [0, 0, 0]
+            inner = self._below(folder, most_folders, left_out)
+            return [] if left_out[0] else inner
+
+        named = unfolded(shares, inside, large, most_folders)
+        return Outline(gists, shared, named, *rest)
+
+    def _below(self, above: str, most: int, rest: list[int]) -> list[FolderShare]:
+        """The shares just below a folder; of those left out `rest` gets folders, files, bytes."""
+        within = {"above": above, "beyond": f"{above[:-1]}0"}
+        cursor = self._db.execute(_BY_FOLDER, within)
+        rows = cursor.fetchmany(most)
+        for _, files, size_bytes in cursor:
+            rest[:] = rest[0] + 1, rest[1] + files, rest[2] + size_bytes
+        shares = []
+        for folder, files, size_bytes in rows:
+            verbs = self._db.execute(_VERBS_OF_FOLDER, {**within, "folder": folder})
+            actions = {Verb(verb): count for verb, count in verbs}
+            is_flat = not folder
+            shares.append(FolderShare(f"{above}{folder}", is_flat, files, size_bytes, actions))
+        return shares
+
     def _one(self, query: str) -> int:
         return int(self._db.execute(query).fetchone()[0])
 
@@ -155,6 +216,13 @@ def _action(
     return Action(
         Verb(verb), key, Reason[reason], local, remote, Loser(loser), compare=bool(compare)
     )
+
+
+def _shared_folder(first: str, last: str) -> str:
+    """The deepest folder above all keys from `first` to `last`, with a slash behind it."""
+    above = set(keys.parent_chain(first)).intersection(keys.parent_chain(last))
+    deepest = max(above, key=len, default="")
+    return f"{deepest}/" if deepest else ""
 
 
 class FolderSet(_Scratch):
