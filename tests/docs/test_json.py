@@ -76,6 +76,9 @@ def _story(shell: Shell, tell: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     yield tell("verify", "--content")
     yield tell("status")
     yield tell("doctor", "--contract", "--prefix", "scratch/")
+    yield tell("doctor")
+    yield tell("check-config")
+    yield tell("check-config", "--config", "nowhere.yaml")
 
 
 def _service(shell: Shell, tell: Any) -> Iterator[tuple[str, dict[str, Any]]]:
