@@ -27,9 +27,14 @@ def first_commands(path: Path, draft: Draft, token_file: Path | None) -> Iterato
     program, user = f"ubiops-file-sync{config}", "" if os.geteuid() == 0 else " --user"
     yield ""
     yield "Next:"
-    yield f"  {program} plan {draft.name}        # what a first pass would do; changes nothing"
-    yield f"  {program} reconcile {draft.name}   # do it"
-    yield f"  {program} install-service{user}   # have systemd do it, on schedule"
+    commands = {
+        f"{program} plan {draft.name}": "what a first pass would do; changes nothing",
+        f"{program} reconcile {draft.name}": "do it",
+        f"{program} install-service{user}": "have systemd do it, on schedule",
+    }
+    width = max(map(len, commands))
+    for command, what in commands.items():
+        yield f"  {command:<{width}}   # {what}"
 
 
 def of_a_variable(draft: Draft) -> Iterator[str]:
