@@ -50,7 +50,9 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int, int]]:
 _TESTS = Path(__file__).parent.parent
 _SAME_PACKAGE = str(Path(ubiops_file_sync.__file__).parents[1])
 _PREAMBLE = """
-import os, signal, sys
+import ctypes, os, signal, sys
+# PR_SET_PDEATHSIG: it ends with the test, however that ends.
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 from pathlib import Path
 from store.states import *
 from ubiops_file_sync.store import *

@@ -19,6 +19,7 @@ from ubiops_file_sync.cli.config import check_config, config, schema
 from ubiops_file_sync.cli.doctor import doctor
 from ubiops_file_sync.cli.explain import explain
 from ubiops_file_sync.cli.history import history
+from ubiops_file_sync.cli.init import init
 from ubiops_file_sync.cli.install import install_service
 from ubiops_file_sync.cli.options import Program
 from ubiops_file_sync.cli.output import bug_words, complain, loudness, say_json, silence
@@ -36,6 +37,8 @@ from ubiops_file_sync.errors import EXIT_INTERRUPTED, SyncError, UsageError
 _EPILOG = """\b
 Examples:
   ubiops-file-sync demo                      a story on an embedded bucket server
+  ubiops-file-sync init                      a first configuration, question by question
+  ubiops-file-sync doctor                    what may keep profiles from their work
   ubiops-file-sync plan                      what a pass would do, and why
   ubiops-file-sync explain model.bin         why a pass does so with one file
   ubiops-file-sync reconcile                 one pass over every profile
@@ -70,7 +73,7 @@ _SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "How things stand": (status, history, explain, verify),
     "Taking back": (trash, restore, undo),
     "The service": (run, trigger, pause, resume, reload, install_service),
-    "Setting up": (check_config, config, schema, doctor, support_bundle, completion),
+    "Setting up": (init, check_config, config, schema, doctor, support_bundle, completion),
     "To try it": (demo, serve_bucket),
 }
 for _title, _commands in _SECTIONS.items():

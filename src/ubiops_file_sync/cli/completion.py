@@ -75,7 +75,7 @@ class _ProfileNames(click.ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """The profiles of the configuration that begin so, but for those that were named."""
-        config = ctx.find_root().params.get("config")
+        config: Path | None = ctx.obj
         given = ctx.params.get(param.name or "") or ()
         return [
             CompletionItem(name)

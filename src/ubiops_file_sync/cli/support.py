@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from ubiops_file_sync.cli.output import say
+from ubiops_file_sync.cli.output import say, talk, warn
 from ubiops_file_sync.cli.owner import act_as_owner
 from ubiops_file_sync.errors import ConfigError, UsageError
 
@@ -65,7 +65,7 @@ def support_bundle(
         _replay(replay)
     path = file or Path(f"ubiops-file-sync-support-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip")
     _write(config, path, keys, names, hash_names=hash_names)
-    click.echo("look through it before you hand it to anybody: it is text throughout", err=True)
+    talk("look through it before you hand it to anybody: it is text throughout")
     say(str(path))
 
 
@@ -90,7 +90,7 @@ def _write(
     try:
         settings = load_settings(config)
     except ConfigError as error:
-        click.echo(f"warning: the configuration cannot be used: {error}", err=True)
+        warn(f"the configuration cannot be used: {error}")
         write_bundle(path, files_without_settings(error, of_no_configuration(error)))
         return
     profiles = settings.select(names)

@@ -36,7 +36,7 @@ def load_settings(
         return _load_file(found, env)
     if speaks_of_a_profile(env):
         return environment_settings(env, cwd)
-    raise ConfigError(_how_to_begin(_candidates(env, cwd)))
+    raise ConfigError(_how_to_begin(usual_places(env, cwd)))
 
 
 def find_config(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | None:
@@ -47,10 +47,11 @@ def find_config(path: Path | None, env: Mapping[str, str], cwd: Path) -> Path | 
     named = path if path is not None else env.get(PATH_VARIABLE)
     if named:
         return cwd / named
-    return next((place for place in _candidates(env, cwd) if _is_there(place)), None)
+    return next((place for place in usual_places(env, cwd) if _is_there(place)), None)
 
 
-def _candidates(env: Mapping[str, str], cwd: Path) -> list[Path]:
+def usual_places(env: Mapping[str, str], cwd: Path) -> list[Path]:
+    """Where a file is looked for that nobody named; the first that is there counts."""
     return [
         cwd / "ubiops-file-sync.yaml",
         user_config_dir(env) / "config.yaml",
@@ -83,7 +84,7 @@ def _how_to_begin(places: list[Path]) -> str:
     listed = "\n".join(f"  {place}" for place in places)
     return (
         f"no configuration was found; looked for\n{listed}\n"
-        "To begin, write one of these files:\n"
+        "To begin, run 'ubiops-file-sync init', which asks and writes one; or write one yourself:\n"
         "  profiles:\n"
         "    models:\n"
         "      local_dir: /srv/models\n"

@@ -40,7 +40,7 @@ def settings_lines(
     yield from shown.level(None, top, "")
     yield "profiles:"
     for name, profile in settings.profiles.items():
-        yield f"{_INDENT}{_scalar(name)}:"
+        yield f"{_INDENT}{scalar(name)}:"
         yield from shown.level(name, _effective(profile), _INDENT * 2)
 
 
@@ -89,11 +89,11 @@ def _without_secrets(name: str, value: Any) -> Any:
 def _line(indent: str, name: str, value: object, place: str | None) -> str:
     if value is None:
         return f"{indent}# {name}: not set"
-    line = f"{indent}{name}: {redacted(_scalar(value))}"
+    line = f"{indent}{name}: {redacted(scalar(value))}"
     return line if place is None else f"{line:<48}  # {place}"
 
 
-def _scalar(value: object) -> str:
+def scalar(value: object) -> str:
     """A value on one line, as YAML has it and `read_yaml` reads it."""
     text = yaml.safe_dump(value, default_flow_style=True, width=1 << 20, allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...").replace("${", "$${")
