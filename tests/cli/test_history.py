@@ -83,7 +83,7 @@ def test_several_profiles_and_one_whose_state_cannot_be_read(shell: Shell) -> No
     for command in ("history", "status"):
         done = shell(command)
         assert done.returncode == 78
-        assert "broken.sqlite cannot be used" in done.stderr
+        assert "state/broken.sqlite" in done.stderr
         assert "works: " in done.stdout
         assert shell(command, "works").returncode == 0
         assert "did you mean 'works'" in shell(command, "work").stderr
