@@ -72,9 +72,9 @@ def test_everything_that_is_wrong_is_told_at_once_with_line_and_fix(shell: Shell
     assert done.returncode == 78
     assert done.stdout == f"{path}: 3 problems\n"
     assert done.stderr.splitlines() == [
-        f"error: {path}:2: profiles.models.project: is missing; add it here or under defaults",
-        f"error: {path}:4: profiles.models.workers: is too large; write at most 64",
-        f"error: {path}:5: profiles.models.bukcet: is no setting; did you mean bucket?",
+        f"problem: {path}:2: profiles.models.project: is missing; add it here or under defaults",
+        f"problem: {path}:4: profiles.models.workers: is too large; write at most 64",
+        f"problem: {path}:5: profiles.models.bukcet: is no setting; did you mean bucket?",
     ]
     told = shell.json("check-config")
     assert told["exit_code"] == 78
@@ -102,7 +102,7 @@ def test_a_token_that_a_service_may_have_is_a_warning_and_one_that_nobody_has_is
     done = shell("check-config")
     assert done.returncode == 78
     [line] = done.stderr.splitlines()
-    assert line.startswith(f"error: {path}:1: token_file: token file {shell.cwd / 'tokne'} ")
+    assert line.startswith(f"problem: {path}:1: token_file: token file {shell.cwd / 'tokne'} ")
     (shell.cwd / "tokne").write_text(f"{SECRET} {SECRET}")
     done = shell("check-config")
     assert "is not one token on one line" in done.stderr
