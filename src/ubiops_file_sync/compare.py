@@ -26,6 +26,7 @@ from ubiops_file_sync.model import (
     RemoteEntry,
     Verb,
 )
+from ubiops_file_sync.phrases import span_us
 from ubiops_file_sync.plan import Clash, Filters, KeyOutOfOrder, Policy, Scope, plan_actions
 from ubiops_file_sync.plan.guards import EMPTY_ROOT, GUARDS, Halt, Totals, find_halt
 from ubiops_file_sync.progress import Progress
@@ -333,8 +334,8 @@ def _of_the_clocks(policy: Policy) -> list[str]:
         return []
     ahead = "ahead of" if policy.skew_us > 0 else "behind"
     note = (
-        f"this machine's clock is {abs(policy.skew_us) // 1_000_000:,} s {ahead} the bucket's, "
-        "more than `max_skew`; set it right (timedatectl set-ntp true)"
+        f"this machine's clock is {span_us(policy.skew_us)} {ahead} the bucket's, more than "
+        "`max_skew`; set it right (timedatectl set-ntp true)"
     )
     if policy.settles_conflicts_by is not policy.conflict:
         note += ". Until then, conflicts keep both versions, for which is newer cannot be told"

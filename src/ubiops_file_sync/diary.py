@@ -6,7 +6,7 @@ A pass is worth more than the memory of it: where that cannot be written, the pa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -57,7 +57,7 @@ class SoFar:
             bytes_down=recorder.bytes_down if recorder else 0,
             api_calls=self.bucket.calls.by_endpoint(),
             api_answers=self.bucket.calls.by_answer(),
-            problems=tuple(found.problems) if found else (),
+            problems=_by_key(found.problems) if found else (),
             problem_count=found.problem_count if found else 0,
             extra_keys=tuple(recorder.extra_keys) if recorder else (),
             notes=tuple(found.notes) if found else (),
@@ -174,9 +174,13 @@ def _account(so_far: SoFar, report: Report, error: str | None) -> Account:
     )
 
 
+def _by_key(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda one: one.key))
+
+
 def _first(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     """Those that are kept by name; the same ones in the next pass, if the same keys fail."""
-    first = sorted(problems, key=lambda one: one.key)[:KEPT_NAMES]
+    first = _by_key(problems)[:KEPT_NAMES]
     return tuple(Problem(_encodable(one.key), _encodable(one.message)) for one in first)
 
 

@@ -13,6 +13,10 @@ EXIT_INTERRUPTED = 130
 """The exit code of what a person broke off (Ctrl-C)."""
 
 
+TRIED_AGAIN = "; the next pass tries again"
+"""How messages end of what may be better by then."""
+
+
 class SyncError(Exception):
     """A pass that could not be done."""
 

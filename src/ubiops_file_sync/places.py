@@ -156,7 +156,7 @@ def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
         raise SafetyHalt(
             f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be written to, "
             f"which `direction: {profile.direction}` needs. Nothing was changed; give this user "
-            "the right to write, or set `direction: upload`"
+            "the right to write (is its disk mounted read-only?), or set `direction: upload`"
         )
     return tree
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -25,20 +26,27 @@ if TYPE_CHECKING:
 _FRAME_S = 0.12
 _DELAY_S = 0.4
 """A pass that is over by then is not worth a picture."""
+_LONG_WAIT_S = 2.0
+"""For the API's quota: that is said, else it looks as if all had come to a stop."""
 _LINE_S = 60.0
 """How often a log is told of a pass that goes on."""
 
 
 def progress_for(
-    stream: TextIO, traffic: Traffic | None = None, *, quiet: bool = False
+    stream: TextIO,
+    traffic: Traffic | None = None,
+    wait_s: Callable[[], float] = lambda: 0.0,
+    *,
+    quiet: bool = False,
 ) -> Progress:
     """Bars if `stream` is a terminal, a line a minute if it is not, and nothing if to be quiet.
 
-    `traffic`: what travels at the moment, if somebody is told of that.
+    `traffic`: what travels at the moment, if somebody is told of that. `wait_s`: how long the API's
+    quota has everybody wait at the moment.
     """
     if quiet:
         return Progress()
-    watch = _Watch(traffic or Traffic())
+    watch = _Watch(traffic or Traffic(), wait_s)
     if stream.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}:
         return TerminalProgress(stream, watch)
     return LogProgress(stream, watch)
@@ -49,6 +57,7 @@ class _Watch:
     """What is known of a pass; written by the thread that runs it, read by the one that draws."""
 
     traffic: Traffic
+    wait_s: Callable[[], float] = lambda: 0.0
     monotonic: Callable[[], float] = time.monotonic
     profile: str = ""
     began_s: float = 0.0
@@ -85,14 +94,17 @@ class _Watch:
         """As it is now."""
         from ubiops_file_sync.bars import View
 
-        transfers = self.traffic.transfers()
+        transfers, wait_s = self.traffic.transfers(), self.wait_s()
         with self.lock:
             now_s, standing = self.monotonic(), None
             if self.meter is not None:
                 under_way = sum(one.done_bytes for one in transfers)
                 standing = self.meter.standing(now_s, under_way)
+            said = self.said
+            if wait_s > _LONG_WAIT_S:
+                said = (*said, f"waiting {math.ceil(wait_s)} s for the API's quota")
             elapsed_s = now_s - self.began_s
-            return View(self.profile, elapsed_s, self.said, standing, transfers, self.latest)
+            return View(self.profile, elapsed_s, said, standing, transfers, self.latest)
 
 
 class _Watched(Progress):

@@ -31,8 +31,8 @@ def watch_local_and_upload(interval_s: float = 2.0, *, progress: Progress | None
     others are, and `SyncError` if the folder or the variables cannot be used.
     """
     global _watching  # noqa: PLW0603  one watcher a process
-    if not interval_s > 0:
-        raise UsageError("interval_s must be more than 0 seconds")
+    if not 0 < interval_s < threading.TIMEOUT_MAX:
+        raise UsageError("interval_s must be a number of seconds above 0")
     passes = OneWay.of_environment(Direction.UPLOAD)
     with _guard:
         if _watching is not None and _watching.is_alive:

@@ -121,9 +121,11 @@ def test_a_429_holds_everybody_back_until_the_reset(clock: Clock) -> None:
     clock.now += 7.5
     quota.wake()
     assert all(caller.is_waiting() for caller in callers)
+    assert quota.wait_s == 0.5
     clock.now += 0.5
     quota.wake()
     assert all(caller.has_ended() for caller in callers)
+    assert quota.wait_s == 0.0
     assert {caller.sent_at for caller in callers} == {1008.0}
 
 

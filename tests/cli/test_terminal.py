@@ -144,6 +144,17 @@ def test_a_warning_stands_above_the_picture(slow: Shell) -> None:
     assert "answered 503" in line
 
 
+def test_that_it_waits_for_the_quota_is_said(shell: Shell) -> None:
+    shell.profile()
+    shell.server.quota.limit = 20
+    shell.server.quota.window_s = 6.0
+    for n in range(20):
+        (shell.files / f"f{n:02}").write_bytes(b"1")
+    seen = at_terminal(shell, "reconcile")
+    assert seen.code == 0
+    assert any(re.search(r"waiting \d s for the API's quota", line) for line in seen.frames)
+
+
 def test_a_dumb_terminal_gets_lines(slow: Shell) -> None:
     seen = at_terminal(slow, "reconcile", env={"TERM": "dumb"})
     assert (seen.code, seen.stderr) == (0, "")

@@ -52,9 +52,9 @@ def test_a_token_file_is_read_anew_each_time(tmp_path: Path) -> None:
 
 def test_a_missing_variable_or_file_is_named_with_the_profile(tmp_path: Path) -> None:
     text = _trouble(_profile(token_env="MY_TOKEN"), {})
-    assert "profile x: environment variable MY_TOKEN is not set" in text
+    assert "profile 'x': environment variable MY_TOKEN is not set" in text
     text = _trouble(_profile(token_file=tmp_path / "none"), {})
-    assert f"profile x: token file {tmp_path / 'none'} cannot be read (No such file" in text
+    assert f"profile 'x': token file {tmp_path / 'none'} cannot be read (No such file" in text
     text = _trouble(_profile(token_file=tmp_path), {})
     assert "cannot be read (Is a directory)" in text
 
@@ -90,7 +90,7 @@ def test_a_credential_that_cannot_be_read_is_told_and_not_passed_over(tmp_path: 
     tmp_path.joinpath("UBIOPS_API_TOKEN").symlink_to("nowhere")
     env = {"CREDENTIALS_DIRECTORY": str(tmp_path), "UBIOPS_API_TOKEN": "a variable"}
     text = _trouble(_profile(), env)
-    assert "profile x: systemd credential UBIOPS_API_TOKEN cannot be read (No such file" in text
+    assert "profile 'x': systemd credential UBIOPS_API_TOKEN cannot be read (No such file" in text
     tmp_path.joinpath("UBIOPS_API_TOKEN").unlink()
     tmp_path.joinpath("UBIOPS_API_TOKEN").write_text("\n")
     assert "systemd credential UBIOPS_API_TOKEN is empty" in _trouble(_profile(), env)
@@ -121,11 +121,11 @@ def test_what_could_not_stand_in_a_header_is_refused_unseen(
     file = tmp_path / "token"
     file.write_bytes(content)
     text = _trouble(_profile(token_file=file), {})
-    assert text.startswith(f"profile x: token file {file} {reason}")
+    assert text.startswith(f"profile 'x': token file {file} {reason}")
     assert SECRET not in text
     variable = content.decode(errors="replace")
     text = _trouble(_profile(), {"UBIOPS_API_TOKEN": variable})
-    assert text.startswith(f"profile x: environment variable UBIOPS_API_TOKEN {reason}")
+    assert text.startswith(f"profile 'x': environment variable UBIOPS_API_TOKEN {reason}")
 
 
 def test_the_nearest_token_setting_wins_whatever_its_kind(write_config: WriteConfig) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.test_big_files import BIG, PART
 from engine.world import QUICK, World, assert_idle, assert_in_step, snapshot, standing
-from ubiops_file_sync.emulator import BucketServer, Fault
+from ubiops_file_sync.emulator import Behaviour, BucketServer, Fault
 from ubiops_file_sync.emulator.records import Role
 from ubiops_file_sync.errors import RemoteUnreachable, SafetyHalt, Stopped
 from ubiops_file_sync.model import Action, BaselineEntry, Report, Verb
@@ -351,6 +351,25 @@ def test_an_upload_of_before_that_is_not_confirmed_is_left_to_a_whole_pass(world
     report = world.run()
     assert report.done == {Verb.ADOPT: 1}
     assert_in_step(world)
+
+
+@pytest.mark.parametrize(
+    "behaviour", [Behaviour(slow_visibility_s=3600), Behaviour(keep_time_on_overwrite=True)]
+)
+def test_a_bucket_that_is_slow_to_show_an_upload_is_not_sent_it_again(
+    world: World, behaviour: Behaviour
+) -> None:
+    world.server.behaviour = behaviour
+    world.write("a", b"1", age_s=100)
+    assert run(world, "a").bytes_up == 1
+    world.write("a", b"2", age_s=50)
+    assert run(world, "a").bytes_up == 1
+    for _ in range(3):
+        assert run(world, "a").bytes_up == 0
+    assert world.remote() == {"a": b"2"}
+    for _ in range(2):
+        assert run(world, "a").bytes_up == 0
+    assert_idle(world)
 
 
 def test_big_files_that_others_began_are_gone_on_with(world: World) -> None:

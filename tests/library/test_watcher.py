@@ -294,8 +294,8 @@ def test_a_second_start_changes_nothing(place: Place) -> None:
     assert set(place.remote()) == {"elsewhere/a"}
 
 
-@pytest.mark.parametrize("interval_s", [0, -1, float("nan")])
-def test_an_interval_is_more_than_nothing(place: Place, interval_s: float) -> None:
+@pytest.mark.parametrize("interval_s", [0, -1, float("nan"), float("inf")])
+def test_an_interval_is_more_than_nothing_and_ends(place: Place, interval_s: float) -> None:
     with pytest.raises(UsageError, match="interval_s"):
         watch_local_and_upload(interval_s)
 

@@ -167,7 +167,8 @@ def what_is_warned_of(stage: Stage) -> None:
         f"token: {UNKNOWN_TOKEN}\nprofiles:\n  models: {{local_dir: files, project: p}}\n"
     )
     path.chmod(0o644)
-    stage.run("check-config", "-q")
+    stage.show(path)
+    stage.run("check-config")
 
 
 @scene(TOKEN)
@@ -175,7 +176,7 @@ def no_variable(stage: Stage) -> None:
     """The variable with the token is not set."""
     del stage.env["UBIOPS_API_TOKEN"]
     stage.profile()
-    stage.run("check-config", "-q")
+    stage.run("check-config")
     stage.run("reconcile")
     stage.run("doctor", "-q")
 

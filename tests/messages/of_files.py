@@ -120,6 +120,15 @@ def damaged_on_the_way(stage: Stage) -> None:
     stage.server.put_object("data/other-bytes", b"x" * 1000)
     stage.server.faults.add(Fault("get_blob", "truncate", times=None, key="cut-short", length=10))
     stage.server.faults.add(Fault("get_blob", "wrong_body", times=None, key="other-bytes"))
+    stage.run("reconcile")
+
+
+@scene(FILES)
+def each_try(stage: Stage) -> None:
+    """Each try of each file is told with `-v`."""
+    stage.profile()
+    stage.server.put_object("data/a", b"x" * 1000)
+    stage.server.faults.add(Fault("get_blob", "reset_before", times=2))
     stage.run("reconcile", "-v")
 
 

@@ -6,6 +6,7 @@ from messages.stage import UNKNOWN_TOKEN, Stage, scene
 from ubiops_file_sync.emulator import Behaviour, Fault, Role
 
 UBIOPS = "UbiOps"
+SORRY = '{"error": "The service is temporarily unavailable"}'
 
 
 def other_token(stage: Stage, role: Role) -> None:
@@ -116,7 +117,7 @@ def another_service(stage: Stage) -> None:
 def errors_of_the_service(stage: Stage) -> None:
     """UbiOps answers, and only with errors."""
     stage.profile()
-    stage.server.faults.add(Fault("list", "status", times=None, code=503))
+    stage.server.faults.add(Fault("list", "status", times=None, code=503, body=SORRY))
     stage.run("reconcile", "-q")
 
 
@@ -145,7 +146,9 @@ def gone_in_between(stage: Stage) -> None:
     stage.profile()
     for n in range(60):
         (stage.files / f"f{n:02}").write_bytes(b"1")
-    stage.server.faults.add(Fault(("sign_upload",), "status", times=None, after=20, code=503))
+    stage.server.faults.add(
+        Fault("sign_upload", "status", times=None, after=20, code=503, body=SORRY)
+    )
     stage.run("reconcile", "-q")
 
 

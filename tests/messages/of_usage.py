@@ -9,9 +9,8 @@ USAGE, PLANS = "Wrong usage", "Saved plans"
 
 @scene(USAGE)
 def unknown_command(stage: Stage) -> None:
-    """There is no such command, or no such option."""
+    """There is no such command."""
     stage.run("recnocile")
-    stage.run("reconcile", "--dryrun")
 
 
 @scene(USAGE)

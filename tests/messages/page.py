@@ -36,8 +36,8 @@ for a word of it.
 | 1 | [Single files](#single-files) |
 | 2 | [Wrong usage](#wrong-usage), [Saved plans](#saved-plans) |
 """
-_MODULES = (of_configuration, of_ubiops, of_directory, of_state, of_files, of_usage)
-"""In the order of the page."""
+_SCENES = (of_configuration, of_ubiops, of_directory, of_state, of_files, of_usage)
+"""Each adds its scenes to the chapters."""
 
 
 def titles(one: Scene) -> tuple[str, str]:
@@ -89,7 +89,10 @@ def main() -> int:
     """Make the page anew."""
     before = sections_of(PAGE.read_text()) if PAGE.exists() else {}
     with tempfile.TemporaryDirectory(prefix="messages-") as folder:
-        told = [chapter(name, Path(folder, name), before) for name in chapters()]
+        told = [
+            chapter(name, Path(folder, str(number)), before)
+            for number, name in enumerate(chapters())
+        ]
     PAGE.write_text("\n".join([_HEAD, *told]))
     return 0
 

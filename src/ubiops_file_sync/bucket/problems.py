@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ubiops_file_sync.bucket.http import NoAnswer, Trouble
-from ubiops_file_sync.bucket.retry import RATE_LIMITED, Refused, passes_by_itself
+from ubiops_file_sync.bucket.retry import RATE_LIMITED, Damaged, Refused, passes_by_itself
 from ubiops_file_sync.errors import (
+    TRIED_AGAIN,
     AccessRefused,
     KeyFailure,
     KeyUnreachable,
@@ -56,7 +57,10 @@ _UNANSWERED = {
         "the secure connection failed (TLS): is the clock right, and the certificate trusted? "
         "REQUESTS_CA_BUNDLE or SSL_CERT_FILE names the certificates to trust"
     ),
-    Trouble.CONNECT: "no connection to {host} or its storage; check the network and `api_host`",
+    Trouble.CONNECT: (
+        "no connection to {host} or its storage; check the network, `api_host`, and the proxy if "
+        "there is one (HTTPS_PROXY)"
+    ),
     Trouble.TIMEOUT: "no answer in time from {host} or its storage",
     Trouble.PROXY: "the proxy refused the connection; check HTTPS_PROXY and NO_PROXY",
     Trouble.BROKEN: "the connection to {host} or its storage broke off",
@@ -80,7 +84,7 @@ def explain(error: Exception, place: Place, endpoint: str, key: str | None) -> E
         return KeyFailure("it vanished from the bucket during the pass; the next one looks again")
     if isinstance(error, Refused) and not passes_by_itself(error):
         return KeyFailure(f"{what}; this may not pass by itself")
-    return KeyUnreachable(f"{what}; the next pass tries again")
+    return KeyUnreachable(f"{what}{TRIED_AGAIN}")
 
 
 def _whole_pass(error: Refused, place: Place, endpoint: str, start: str) -> SyncError | None:
@@ -116,4 +120,6 @@ def what_happened(error: BaseException, place: Place) -> str:
         return f"{who} answered {error}"
     if isinstance(error, NoAnswer):
         return _UNANSWERED[error.trouble].format(host=place.api_host)
+    if isinstance(error, Damaged) and error.storage:
+        return f"what the storage provider sent is damaged: {error}"
     return f"UbiOps at {place.api_host}: {error}"

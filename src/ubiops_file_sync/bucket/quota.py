@@ -46,6 +46,14 @@ class Quota:
         with self._lock:
             return self._window.left(self._monotonic())
 
+    @property
+    def wait_s(self) -> float:
+        """How long those who wait still do; 0: nobody does, or for another answer only."""
+        with self._lock:
+            now = self._monotonic()
+            opens_at = self._window.opens_at(now)
+            return max(0.0, opens_at - now) if self._waiting and opens_at < math.inf else 0.0
+
     def share_at_most(self, share: float) -> None:
         """Spend no more than this share of the limit."""
         with self._lock:

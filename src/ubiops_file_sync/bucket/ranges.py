@@ -121,13 +121,15 @@ class _Range:
         if total != self._ranges.entry.size:
             raise TransferLost(_CHANGED)
         if (first, last + 1) != (self._at, self._end):
-            raise Damaged("the storage provider sent another range than was asked for")
+            raise Damaged(
+                "the storage provider sent another range than was asked for", storage=True
+            )
         self._ranges.heed(answer)
         return self._store
 
     def _store(self, block: bytes) -> None:
         if self._at + len(block) > self._end:
-            raise Damaged("more bytes came than were asked for")
+            raise Damaged("more bytes came than were asked for", storage=True)
         view = memoryview(block)
         while view:
             written = os.pwrite(self._fd, view, self._at)
@@ -140,7 +142,7 @@ class _Range:
         if self._refusal is not None:
             raise self._refusal.error()
         if self._at != self._end:
-            raise Damaged(f"{self._end - self._at} bytes of a range did not come")
+            raise Damaged(f"{self._end - self._at} bytes of a range did not come", storage=True)
 
 
 def _version(headers: Mapping[str, str]) -> str:

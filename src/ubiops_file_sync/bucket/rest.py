@@ -66,5 +66,5 @@ def _words(response: Answer) -> str:
     if isinstance(body, dict):
         for name in ("error", "error_message", "detail"):
             if isinstance(body.get(name), str):
-                return str(body[name])[:300]
+                return str(body[name])[:300].rstrip(".")
     return response.reason

@@ -36,6 +36,11 @@ class Refused(Exception):
 class Damaged(Exception):
     """A body that is shorter than promised, or not what its hash or its format says."""
 
+    def __init__(self, message: str, *, storage: bool = False) -> None:
+        super().__init__(message)
+        self.storage = storage
+        """It came from the storage provider, and not from the API."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:

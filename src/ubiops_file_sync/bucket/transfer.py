@@ -90,10 +90,12 @@ class _Download:
             return Fetched(equal=True, bytes_down=0)
         if self._count != self._size:
             # A body without a length can end early without an error: the listed size is the proof.
-            raise Damaged(f"{self._count} bytes came of {self._size}")
+            raise Damaged(f"{self._count} bytes came of {self._size}", storage=True)
         known, found = self._known, self._computing.digest() if self._computing else b""
         if known and found != known.value:
-            raise Damaged(f"the content does not match the provider's {known.algorithm}")
+            raise Damaged(
+                f"the content does not match the provider's {known.algorithm}", storage=True
+            )
         same_as = self._same_as
         equal = same_as is not None and known is None and same_as("sha256") == found
         return Fetched(equal=equal, bytes_down=self._count)
@@ -184,7 +186,7 @@ def put_part(
     body = _Upload(source, size, "md5")
     told = _accepted(http.put(url, headers, body, size), body)
     if "etag" not in told:
-        raise Damaged("the storage provider did not say what it calls a part")
+        raise Damaged("the storage provider did not say what it calls a part", storage=True)
     return told["etag"]
 
 
@@ -194,7 +196,7 @@ def _accepted(answer: Answer, body: _Upload) -> Mapping[str, str]:
         raise Refusal(answer).error()
     known = provider_digest(answer.headers, cheap=body.algorithm == "crc32c")
     if known and known.algorithm == body.algorithm and known.value != body.value():
-        raise Damaged("the provider stored other bytes than were sent")
+        raise Damaged("the provider stored other bytes than were sent", storage=True)
     return answer.headers
 
 

@@ -465,7 +465,10 @@ def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
     try:
         return msgspec.convert(json.loads(data), shape)
     except (ValueError, RecursionError):
-        raise Damaged("the answer is not what the UbiOps API sends") from None
+        raise Damaged(
+            "the answer is not what the UbiOps API sends; check `api_host`, and whether something "
+            "stands in between (a proxy, a page to sign in)"
+        ) from None
 
 
 def measured_skew_us(headers: Mapping[str, str], now_us: int) -> int:

@@ -88,7 +88,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if COMPLETE_VARIABLE in os.environ:
         offer_profiles(cli)
-    sys.exit(_code_of(lambda: cli.main(standalone_mode=False)))
+    sys.exit(_code_of(lambda: cli.main(prog_name="ubiops-file-sync", standalone_mode=False)))
 
 
 def _code_of(command: Callable[[], Any]) -> int:

@@ -108,7 +108,10 @@ def finding_lines(finding: Finding) -> Iterator[str]:
     """A finding as people read it: a line, and one with its remedy."""
     from ubiops_file_sync.report import printable
 
-    yield f"  {finding.level:<7}  {finding.check}: {printable(finding.words)}"
+    first, *more = finding.words.splitlines() or [""]
+    yield f"  {finding.level:<7}  {finding.check}: {printable(first)}"
+    for line in more:
+        yield f"           {printable(line)}"
     if finding.remedy:
         yield f"{'so':>9}: {printable(finding.remedy)}"
 

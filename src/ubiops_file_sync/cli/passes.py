@@ -172,6 +172,7 @@ class _Turn:
     def __init__(
         self, profile: Profile, settings: Settings, allow: tuple[str, ...], *, as_json: bool
     ) -> None:
+        from ubiops_file_sync.bucket.quota import quota_for
         from ubiops_file_sync.bucket.traffic import Traffic
         from ubiops_file_sync.logs import LogOutcomes
         from ubiops_file_sync.past import Trigger
@@ -184,7 +185,8 @@ class _Turn:
         is_logged = settings.log.file is not None or loudness.verbose
         self._log = LogOutcomes() if is_logged else None
         traffic = Traffic()
-        progress = progress_for(sys.stderr, traffic, quiet=loudness.quiet)
+        quota = quota_for(profile.api_host, profile.quota_share)
+        progress = progress_for(sys.stderr, traffic, lambda: quota.wait_s, quiet=loudness.quiet)
         self._reconciler = Reconciler(
             profile,
             settings.state_dir,

@@ -49,7 +49,7 @@ def token_trouble(profile: Profile, env: Mapping[str, str]) -> Need | None:
         return Need(
             profile.name,
             "token_env" if profile.token_file is None else "token_file",
-            str(error).removeprefix(f"profile {profile.name}: "),
+            str(error).removeprefix(f"profile {profile.name!r}: "),
             may_be_elsewhere=is_unset or isinstance(error.__cause__, PermissionError),
         )
     return None

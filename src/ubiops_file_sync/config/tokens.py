@@ -44,7 +44,7 @@ def read_token(profile: str, variable: str, file: Path | None, env: Mapping[str,
 
     Raises ConfigError, naming the profile and where it was looked for.
     """
-    place = f"profile {profile}: {source_words(variable, file, env)}"
+    place = f"profile {profile!r}: {source_words(variable, file, env)}"
     path = file if file is not None else credential_file(variable, env)
     text = env.get(variable) if path is None else _read(place, path)
     if text is None:

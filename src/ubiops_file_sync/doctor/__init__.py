@@ -19,7 +19,7 @@ from ubiops_file_sync.doctor.finding import Finding, Level, ok, problem, problem
 from ubiops_file_sync.doctor.of_bucket import of_bucket
 from ubiops_file_sync.doctor.of_directory import DirectoryCheck
 from ubiops_file_sync.doctor.of_service import of_service
-from ubiops_file_sync.doctor.of_state import of_state, of_state_folder
+from ubiops_file_sync.doctor.of_state import count_in_step, of_state, of_state_folder
 from ubiops_file_sync.errors import ConfigError, SyncError
 from ubiops_file_sync.phrases import counted
 from ubiops_file_sync.report import worst_exit_code
@@ -38,7 +38,10 @@ def of_no_configuration(error: ConfigError) -> list[Finding]:
     or that there is none."""
     faults = getattr(error, "faults", ())
     if not faults:
-        return [problem("configuration", str(error), "ubiops-file-sync init", error.exit_code)]
+        # How to write one by hand is for another place than a diagnosis.
+        head, *places = str(error).partition("\nTo begin")[0].splitlines()
+        words = f"{head} {', '.join(place.strip() for place in places)}".rstrip()
+        return [problem("configuration", words, "ubiops-file-sync init", error.exit_code)]
     found = []
     for fault in faults:
         wrong, fix = fault.wrong_and_fix
@@ -83,7 +86,8 @@ class Doctor:
         if not profile.enabled:
             yield ok("profile", "not enabled, so that a service leaves it out")
         yield from self._of_remote(profile)
-        yield from DirectoryCheck(profile, is_busy=holder is not None).findings()
+        in_step = count_in_step(profile, self.settings.state_dir)
+        yield from DirectoryCheck(profile, holder is not None, in_step).findings()
         yield from of_state(profile, self.settings.state_dir, holder)
 
     def _of_remote(self, profile: Profile) -> Iterator[Finding]:

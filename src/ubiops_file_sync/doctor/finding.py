@@ -58,7 +58,8 @@ def problem_of(check: str, error: SyncError) -> Finding:
 
     The exit code is that of its kind only where no pass could begin at all.
     """
-    words = _OF_A_PROFILE.sub("", str(error))
+    # A diagnosis changes nothing, and need not say so.
+    words = _OF_A_PROFILE.sub("", str(error)).replace(". Nothing was changed", "")
     code = error.exit_code if isinstance(error, RemoteError | ConfigError) else 1
     for between in (". Check ", "; check ", "; "):
         what, found, remedy = words.partition(between)

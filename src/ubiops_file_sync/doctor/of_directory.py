@@ -7,8 +7,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.filesize import decimal
-
 from ubiops_file_sync import places
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.doctor.finding import Finding, ok, problem, problem_of, warning
@@ -16,7 +14,7 @@ from ubiops_file_sync.doctor.of_file_system import of_file_system
 from ubiops_file_sync.errors import KeyFailure, SyncError
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import Direction
-from ubiops_file_sync.phrases import counted
+from ubiops_file_sync.phrases import bytes_words, counted
 
 _LITTLE_SHARE = 0.05
 _LITTLE_BYTES = 1 << 30
@@ -30,6 +28,8 @@ class DirectoryCheck:
     profile: Profile
     is_busy: bool
     """A pass is under way: nothing is tried out beside it."""
+    in_step: int = 0
+    """Files that were in step there."""
 
     def findings(self) -> Iterator[Finding]:
         """What there is to say, the most telling first."""
@@ -59,6 +59,15 @@ class DirectoryCheck:
                 f"{root} does not exist, and this user may not make it",
                 f"make it, and let this user write to it: mkdir {shlex.quote(str(root))}",
             )
+        if self.in_step:
+            quoted = shlex.quote(str(root))
+            return problem(
+                "directory",
+                f"{root} is missing, but {counted(self.in_step, 'file')} were in step there, so "
+                "that a pass halts",
+                "mount its disk; or if the folder is gone for good, begin with an empty one: mkdir "
+                f"{quoted} && ubiops-file-sync reconcile {self.profile.name} --allow empty-root",
+            )
         return ok("directory", f"{root} does not exist yet; the first pass makes it")
 
     def _access(self, tree: LocalTree) -> Finding:
@@ -75,12 +84,12 @@ class DirectoryCheck:
     def _room(self, tree: LocalTree) -> Finding:
         profile, status = self.profile, os.statvfs(tree.root)
         free, total = tree.free_bytes(), status.f_blocks * status.f_frsize
-        words = f"{decimal(free)} free of {decimal(total)}"
+        words = f"{bytes_words(free)} free of {bytes_words(total)}"
         if profile.min_free and free < profile.min_free:
             return problem(
                 "disk",
-                f"{words}, less than min_free ({decimal(profile.min_free)}), so that a pass that "
-                "downloads anything halts",
+                f"{words}, less than min_free ({bytes_words(profile.min_free)}), so that a pass "
+                "that downloads anything halts",
                 "make room, or lower min_free",
             )
         if free < min(total * _LITTLE_SHARE, _LITTLE_BYTES):

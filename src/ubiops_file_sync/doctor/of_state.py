@@ -121,6 +121,18 @@ def _meets(settings: Settings, path: Path) -> str | None:
     return None
 
 
+def count_in_step(profile: Profile, state_dir: Path) -> int:
+    """Files that were in step at the end of the last pass; 0 also where that cannot be told."""
+    try:
+        store = BaselineStore.look(places.state_path(state_dir, profile))
+        if store is None:
+            return 0
+        with store:
+            return store.count_in_step()
+    except SyncError:
+        return 0
+
+
 def of_state(profile: Profile, state_dir: Path, holder: Holder | None) -> Iterator[Finding]:
     """The findings about the state of one profile; its `holder` is left in peace."""
     path = places.state_path(state_dir, profile)

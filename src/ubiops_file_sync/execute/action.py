@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.contract import Bucket, Fetched, Receipt
 from ubiops_file_sync.bucket.digest import digest_of
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.errors import TRIED_AGAIN, KeyFailure
 from ubiops_file_sync.execute.parted import Parted, SameAs, Sent
 from ubiops_file_sync.execute.steps import Steps, Stepwise
 from ubiops_file_sync.local import LocalTree, Staged
@@ -30,6 +30,16 @@ from ubiops_file_sync.model import (
 )
 
 _MAX_CONFLICT_NAMES = 100
+_REMEDIES = {
+    errno.EACCES: "; check the permissions of it and of its folder",
+    errno.EPERM: "; check the permissions of it and of its folder",
+    errno.ENOSPC: "; make room",
+    errno.EDQUOT: "; make room, or have this user's share of the disk raised",
+    errno.EROFS: "; see why its disk is mounted read-only",
+    errno.EIO: "; the disk may be failing: look at the kernel's log",
+    errno.EMFILE: "; lower `workers`, or raise the limit (ulimit -n)",
+}
+"""What to do about what the operating system says, by its number."""
 
 Entry = TypeVar("Entry", LocalEntry, RemoteEntry)
 
@@ -317,7 +327,8 @@ def _adopted(action: Action, bytes_down: int) -> Outcome:
 def _failed(action: Action, error: KeyFailure | OSError) -> Outcome:
     message = str(error)
     if isinstance(error, OSError):
-        message = f"{(error.strerror or message).lower()}; the next pass tries again"
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        message = f"{(error.strerror or message).lower()}{remedy}{TRIED_AGAIN}"
         if error.errno == errno.EXDEV:
             message = (
                 "another file system is mounted on the way to it, and files cannot be put there "

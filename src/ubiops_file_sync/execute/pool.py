@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ubiops_file_sync.courtesy import a_turn
-from ubiops_file_sync.errors import KeyUnreachable, RemoteUnreachable
+from ubiops_file_sync.errors import TRIED_AGAIN, KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
 from ubiops_file_sync.stop import Stop
@@ -304,6 +304,11 @@ class _Streak:
         self._length = self._length + 1 if isinstance(outcome.error, KeyUnreachable) else 0
         if self._length >= self._limit:
             raise RemoteUnreachable(
-                f"{self._limit} files in a row got no answer: {outcome.error}. What was done until "
-                "then is recorded; run it again once that is mended"
+                f"{self._limit} files in a row failed alike: {_reason(outcome.error)}. What was "
+                "done until then is recorded; run it again once that is mended"
             )
+
+
+def _reason(error: Exception | None) -> str:
+    """What happened; what the next pass does is said of the whole."""
+    return str(error).removesuffix(TRIED_AGAIN)

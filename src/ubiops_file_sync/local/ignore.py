@@ -27,7 +27,7 @@ def read_ignore_file(folder_fd: int) -> tuple[str, ...]:
         # Editors on Windows begin a file with a byte order mark, which is no part of a pattern.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise KeyFailure(f"{IGNORE_FILE} is not UTF-8 text") from None
+        raise KeyFailure(f"{IGNORE_FILE} is not UTF-8 text; save it as UTF-8") from None
     return tuple(line.removesuffix("\r") for line in text.split("\n"))
 
 
@@ -38,7 +38,7 @@ def _read(folder_fd: int) -> bytes:
         raise
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise KeyFailure(f"{IGNORE_FILE} is a link, and must be a file") from None
+            raise KeyFailure(f"{IGNORE_FILE} is a link; put the file itself there") from None
         raise KeyFailure(f"{IGNORE_FILE} cannot be read ({error.strerror})") from error
     try:
         return _whole(fd)

@@ -23,8 +23,14 @@ _VANISHED = "it was removed or renamed while the folder was read; the next pass 
 _MAX_NS = 2**63 - 1
 
 _NOT_UTF8 = "the name is not valid UTF-8, which the bucket needs; rename the file"
-_SYMLINK = "it is a symbolic link, and links are not followed; nothing was changed at or below it"
-_SPECIAL = "it is neither a file nor a directory (a socket, pipe or device); it was left alone"
+_SYMLINK = (
+    "it is a symbolic link, and links are not followed (`symlinks: follow` would); nothing was "
+    "changed at or below it"
+)
+_SPECIAL = (
+    "it is neither a file nor a directory (a socket, pipe or device), which no bucket takes; it "
+    "was left alone"
+)
 
 
 class KeyFilter(Protocol):

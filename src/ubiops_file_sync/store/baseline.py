@@ -8,6 +8,7 @@ store uses it.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -492,9 +493,22 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is not, or no longer, a database."""
+
+
 def _unusable(path: Path, error: Exception) -> ConfigError:
+    """The message for a state that cannot be read or written."""
+    start = f"the recorded state {path} "
+    # The lowest byte is the kind; an older library than Python's names may tell none.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
+        return ConfigError(
+            f"{start}is damaged ({error}); move it away: {aside}. The next pass then compares both "
+            "sides by content and loses nothing"
+        )
+    reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else error
     return ConfigError(
-        f"the recorded state {path} cannot be used ({error}). If the disk is full or the folder "
-        "cannot be written to, mend that; if the file is damaged, move it away: the next pass then "
-        "compares both sides by content and loses nothing"
+        f"{start}cannot be used ({reason}); see to it that this user may write to its folder, and "
+        "that the disk has room"
     )
