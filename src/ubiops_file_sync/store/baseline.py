@@ -493,8 +493,9 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-"""What SQLite says of a file that is not, or no longer, a database."""
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""What SQLite says of a file that is not, or no longer, a database; the last one of a file that is
+empty, or somebody else's: it lacks our tables."""
 
 
 def _unusable(path: Path, error: Exception) -> ConfigError:
