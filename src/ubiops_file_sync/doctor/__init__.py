@@ -39,8 +39,7 @@ def of_no_configuration(error: ConfigError) -> list[Finding]:
     faults = getattr(error, "faults", ())
     if not faults:
         # How to write one by hand is for another place than a diagnosis.
-        head, *places = str(error).partition("\nTo begin")[0].splitlines()
-        words = f"{head} {', '.join(place.strip() for place in places)}".rstrip()
+        words = str(error).partition("\nTo begin")[0]
         return [problem("configuration", words, "ubiops-file-sync init", error.exit_code)]
     found = []
     for fault in faults:
