@@ -179,7 +179,7 @@ def test_a_skew_that_is_measured_a_little_otherwise_turns_no_verdict(world: Worl
         os.utime(path, ns=(when_ns, when_ns))
     world.run()
     plans = []
-    for offset_s in (-120.9, -119.3, -120.0, -118.9, -121.2):
+    for offset_s in (-120.5, -119.5, -120.0, -119.6, -120.4):
         world.server.clock.offset_s = offset_s
         plans.append(world.plan())
         assert world.run().done == {}
