@@ -36,14 +36,15 @@ END), 0) FROM action
 """
 
 
-_SIZE = """
-CASE verb WHEN 'upload' THEN local_size WHEN 'download' THEN remote_size
-    WHEN 'delete-remote' THEN remote_size ELSE 0 END
+_BYTES = """
+CAST(total(CASE verb WHEN 'upload' THEN local_size WHEN 'download' THEN remote_size
+    WHEN 'delete-remote' THEN remote_size ELSE 0 END) AS INTEGER) AS bytes
 """
-"""Bytes that an action moves, at most."""
+"""Bytes that actions move, at most. They are added up by `total`, which knows no overflow:
+sparse files may be larger than any disk."""
 
 _BY_REASON = f"""
-SELECT verb, reason, loser, compare, count(*) AS files, sum({_SIZE}) AS bytes FROM action
+SELECT verb, reason, loser, compare, count(*) AS files, {_BYTES} FROM action
 GROUP BY verb, reason, loser, compare ORDER BY files DESC, verb, reason
 """  # noqa: S608  ours
 
@@ -51,7 +52,7 @@ GROUP BY verb, reason, loser, compare ORDER BY files DESC, verb, reason
 _FOLDER = "substr(key, length(:above) + 1, instr(substr(key, length(:above) + 1), '/'))"
 _IS_BELOW = "(:above = '' OR (key >= :above AND key < :beyond))"
 _BY_FOLDER = f"""
-SELECT {_FOLDER} AS folder, count(*) AS files, sum({_SIZE}) AS bytes FROM action
+SELECT {_FOLDER} AS folder, count(*) AS files, {_BYTES} FROM action
 WHERE {_IS_BELOW} GROUP BY folder ORDER BY files DESC, folder
 """  # noqa: S608  ours
 _VERBS_OF_FOLDER = f"""
@@ -155,12 +156,9 @@ class Spool(Scratch):
             summary.actions[Verb(verb)] = count
         summary.conflicts = self._one("SELECT count(*) FROM action WHERE loser != 'none'")
         summary.comparisons = self._one("SELECT count(*) FROM action WHERE compare")
-        summary.bytes_up = self._one(
-            "SELECT coalesce(sum(local_size), 0) FROM action WHERE verb = 'upload'"
-        )
+        summary.bytes_up = self._one("SELECT total(local_size) FROM action WHERE verb = 'upload'")
         summary.bytes_down = self._one(
-            "SELECT coalesce(sum(remote_size), 0) FROM action"
-            " WHERE verb IN ('download', 'delete-remote')"
+            "SELECT total(remote_size) FROM action WHERE verb IN ('download', 'delete-remote')"
         )
         summary.transfer_calls = self._one(_TRANSFER_CALLS)
 
@@ -243,18 +241,30 @@ class FolderSet(Scratch):
         return found is not None
 
 
+_ANY = "surrogatepass"
+"""Names that are no valid Unicode pass too; the order of the bytes is still that of the keys."""
+
+
 class ListingSort(Scratch):
-    """Sorts a listing whose pages do not come in key order. The last word on a key counts."""
+    """Sorts a listing whose pages do not come in key order. The last word on a key counts.
+
+    By the bytes of the keys: a name that is no valid Unicode is not SQLite's text, and is refused
+    by itself later on.
+    """
 
     def __init__(self) -> None:
         super().__init__(
-            "CREATE TABLE entry (key TEXT PRIMARY KEY, size INTEGER, created_us INTEGER)"
+            "CREATE TABLE entry (key BLOB PRIMARY KEY, size INTEGER, created_us INTEGER)"
             " WITHOUT ROWID, STRICT"
         )
 
     def sorted(self, entries: Iterable[RemoteEntry]) -> Iterator[RemoteEntry]:
         """All of `entries`, read to their end first, sorted by key and without repeats."""
-        self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", entries)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
+            ((key.encode(errors=_ANY), size, created) for key, size, created in entries),
+        )
         cursor = self._db.execute("SELECT key, size, created_us FROM entry ORDER BY key")
         while block := cursor.fetchmany(_BLOCK):
-            yield from map(RemoteEntry._make, block)
+            for key, size, created_us in block:
+                yield RemoteEntry(key.decode(errors=_ANY), size, created_us)
