@@ -8,6 +8,7 @@ store uses it.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sqlite3
@@ -305,23 +306,26 @@ class BaselineStore:
 
     def pending(self) -> Iterator[Intent]:
         """Uploads that ended well and whose `time_created` is not yet known, sorted by key."""
-        for row in self._db.execute(
+        query = (
             "SELECT key, size, mtime_ns, started_us, finished_us FROM intent"
             " WHERE finished_us IS NOT NULL ORDER BY key"
-        ).fetchall():
-            yield Intent(*row)
+        )
+        with self._usable():
+            rows = self._db.execute(query).fetchall()
+        yield from (Intent(*row) for row in rows)
 
     def pending_for(self, key: str) -> Intent | None:
         """The upload of `key` that ended well and is not yet confirmed."""
-        row = self._db.execute(
-            "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL", (key,)
-        ).fetchone()
+        query = "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL"
+        with self._usable():
+            row = self._db.execute(query, (key,)).fetchone()
         return None if row is None else Intent(*row)
 
     def count_pending(self) -> int:
         """How many uploads ended well and are not yet confirmed."""
         query = "SELECT count(*) FROM intent WHERE finished_us IS NOT NULL"
-        return int(self._db.execute(query).fetchone()[0])
+        with self._usable():
+            return int(self._db.execute(query).fetchone()[0])
 
     def note(self, name: str, value: str) -> None:
         """Remember a fact about the profile, such as the order of its listings.
@@ -335,8 +339,19 @@ class BaselineStore:
 
     def noted(self, name: str) -> str | None:
         """A fact remembered by `note`; None: never."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        with self._usable():
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+    def noted_number(self, name: str) -> int | None:
+        """A fact that is a whole number; None: never. Raises `ConfigError` if it is none."""
+        noted = self.noted(name)
+        if noted is None:
+            return None
+        with self._usable():
+            if _NUMBER.fullmatch(noted) is None:
+                raise sqlite3.DataError(f"{name} is no number")
+            return int(noted)
 
     @property
     def history(self) -> PassHistory:
@@ -493,6 +508,9 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+"""One that SQLite can still add another to."""
+
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """What SQLite says of a file that is not, or no longer, a database; the last one of a file that is
 empty, or somebody else's: it lacks our tables."""
@@ -501,8 +519,11 @@ empty, or somebody else's: it lacks our tables."""
 def _unusable(path: Path, error: Exception) -> ConfigError:
     """The message for a state that cannot be read or written."""
     start = f"the recorded state {path} "
-    # The lowest byte is the kind; an older library than Python's names may tell none.
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+    # The lowest byte is the kind; an older library than Python's names may tell none. What Python
+    # itself makes nothing of has none at all.
+    code = getattr(error, "sqlite_errorcode", None)
+    is_unreadable = code is None and isinstance(error, sqlite3.DatabaseError)
+    if is_unreadable or (code or 0) & 0xFF in _DAMAGE:
         aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
         return ConfigError(
             f"{start}is damaged ({error}); move it away: {aside}. The next pass then compares both "
