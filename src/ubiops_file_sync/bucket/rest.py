@@ -61,7 +61,7 @@ def _words(response: Answer) -> str:
     """The API's own explanation. Never the raw body: that may hold anything."""
     try:
         body = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.reason
     if isinstance(body, dict):
         for name in ("error", "error_message", "detail"):

@@ -49,12 +49,16 @@ _SMALLER_PAGE_ITEMS = 100
 _SMALLEST_SKEW_US = 3_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_LARGEST_OBJECT = 2**53 - 1
+"""Bytes that a number in JSON tells exactly; providers end at some 2**45."""
+_LONGEST_TTL_S = 10**10
+
 Result = TypeVar("Result")
 
 
 class _Item(msgspec.Struct):
     file: str
-    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    size: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_OBJECT)]
     time_created: str
 
 
@@ -66,7 +70,7 @@ class _Page(msgspec.Struct):
 class _BucketDetail(msgspec.Struct):
     id: str = ""
     provider: str = ""
-    ttl: int | None = None
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST_TTL_S)] | None = None
     """Seconds."""
 
 
@@ -456,7 +460,7 @@ def _decoded(answer: Answer, shape: type[Result]) -> Result:
     """The answer's JSON, straight into the few fields that are used (an SDK model costs 30 ×)."""
     try:
         return msgspec.json.decode(answer.data, type=shape)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return _decoded_slowly(answer.data, shape)
 
 
@@ -486,7 +490,7 @@ def server_us(headers: Mapping[str, str]) -> int:
     """The server's clock, from `Date`; the local one if it sends none."""
     try:
         return _date_us(headers["date"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return time.time_ns() // 1000
 
 
