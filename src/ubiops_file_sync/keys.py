@@ -73,6 +73,9 @@ def refusal(key: str) -> str | None:
         return f"a part of the name is longer than {MAX_PART_BYTES} bytes; shorten it"
     if CONTROL_DIR in key.split("/"):
         return f"{CONTROL_DIR}/ is where this program keeps its own files; rename the object"
+    if IGNORE_FILE in key.split("/")[:-1]:
+        # Such a folder, once made, would halt every pass: what cannot be read might hide files.
+        return f"{IGNORE_FILE} is a file of rules, and no folder; rename the object"
     return None
 
 
