@@ -150,14 +150,20 @@ class UbiOpsBucket:
     def pages(self) -> Iterator[list[RemoteEntry]]:
         """The listing; a page that fails for good raises, whatever came before it."""
         token: str | None = None
+        # One token of before is remembered, after 1, 2, 4, 8 … pages another one: however large a
+        # circle is, it comes round to one of them (Brent).
+        remembered, reach, pages = None, 1, 0
         while True:
             page = self._page(token)
             yield [self._entry(item) for item in page.files]
-            if not page.continuation_token:
-                return
-            if page.continuation_token == token:
-                raise self._explained(Damaged("the listing goes round in a circle"), "list")
             token = page.continuation_token
+            if not token:
+                return
+            if token == remembered:
+                raise self._explained(Damaged("the listing goes round in a circle"), "list")
+            pages += 1
+            if pages == reach:
+                remembered, reach, pages = token, reach * 2, 0
 
     def _page(self, token: str | None) -> _Page:
         options: dict[str, Any] = {}
