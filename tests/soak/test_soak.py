@@ -58,7 +58,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def sides_of(place: Place, name: str) -> Sides:
     """Where everything of a profile stands now."""
     root = place.root(name)
-    local, trash = {}, {}
+    local: dict[str, str] = {}
+    trash: dict[str, set[str]] = {}
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         if not path.is_file():
