@@ -12,7 +12,16 @@ from collections.abc import Iterable, Iterator
 from typing import Self
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reason, RemoteEntry, Verb
+from ubiops_file_sync.model import (
+    Action,
+    LocalEntry,
+    Loser,
+    PlanSummary,
+    Reason,
+    RemoteBlock,
+    RemoteEntry,
+    Verb,
+)
 from ubiops_file_sync.outline import FolderShare, Gist, Outline, unfolded
 from ubiops_file_sync.parts import NEVER_BIG, upload_calls
 
@@ -252,9 +261,10 @@ class ListingSort(Scratch):
             " WITHOUT ROWID, STRICT"
         )
 
-    def sorted(self, entries: Iterable[RemoteEntry]) -> Iterator[RemoteEntry]:
-        """All of `entries`, read to their end first, sorted by key and without repeats."""
-        self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", entries)
+    def sorted(self, pages: Iterable[RemoteBlock]) -> Iterator[RemoteBlock]:
+        """All of `pages`, read to their end first, sorted by key and without repeats."""
+        for page in pages:
+            self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", page)
         cursor = self._db.execute("SELECT key, size, created_us FROM entry ORDER BY key")
         while block := cursor.fetchmany(_BLOCK):
-            yield from map(RemoteEntry._make, block)
+            yield [RemoteEntry._make(row) for row in block]
