@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from operator import lt
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.model import (
@@ -53,9 +53,9 @@ class Cursor(Generic[Item]):
 
     def take(self) -> Item:
         """The next item, which is then passed. There must be one."""
-        taken = self.head
+        taken: Item = self.head  # type: ignore[assignment]  # there is one
         self.skip(1)
-        return cast("Item", taken)
+        return taken
 
     def skip(self, count: int) -> None:
         """Pass items of the current block."""
@@ -73,8 +73,9 @@ class Cursor(Generic[Item]):
         """What is left of the current block."""
         return self._block[self._at :] if self._at else self._block
 
-    def _shown(self, item: object) -> Item:
-        return cast("Item", item)
+    def _shown(self, item: Any) -> Any:
+        """The item as it is handed out."""
+        return item
 
 
 class _Rows(Cursor[BaselineRow]):
@@ -87,8 +88,8 @@ class _Rows(Cursor[BaselineRow]):
         """Whether the current block holds no intents."""
         return bool(self._block) and not isinstance(self._block[0], BaselineRow)
 
-    def _shown(self, item: object) -> BaselineRow:
-        return as_row(cast("BaselineRow | BaselineEntry", item))
+    def _shown(self, item: Any) -> BaselineRow:
+        return as_row(item)
 
 
 class Streams:

@@ -273,6 +273,16 @@ def merged(
         yield row
 
 
+def _first_key(here: LocalItem | None, there: RemoteEntry | None, row: BaselineRow | None) -> str:
+    """The smallest of the keys that there are, of one at least."""
+    key: str | None = None if here is None else here[0]
+    if there is not None and (key is None or there[0] < key):
+        key = there[0]
+    if row is not None and (key is None or row[0] < key):
+        key = row[0]
+    return key or ""
+
+
 def next_row(streams: Streams, summary: PlanSummary) -> Row | None:
     """What the three streams have of the next key; None: they have ended.
 
@@ -282,8 +292,8 @@ def next_row(streams: Streams, summary: PlanSummary) -> Row | None:
     here, there, row = locals_.head, remotes.head, rows.head
     if here is None and there is None and row is None:
         return None
-    key = min(entry.key for entry in (here, there, row) if entry is not None)
     theirs = known = None
+    key = _first_key(here, there, row)
     mine = locals_.take() if here is not None and here.key == key else None
     if isinstance(mine, Unknown):
         while (there := remotes.head) is not None and mine.covers(there.key):

@@ -306,11 +306,14 @@ class BaselineStore:
             self._db.executemany("INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?)", in_step)
             self._db.executemany("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?)", begun)
             self._db.executemany("DELETE FROM baseline WHERE key = ?", gone)
-            self._db.executemany(
-                "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
-            )
+            if self._has_intents():
+                settled = [*gone, *((entry.key,) for entry in in_step)]
+                self._db.executemany("DELETE FROM intent WHERE key = ?", settled)
             if ended:
                 self._unfinished.end(ended)
+
+    def _has_intents(self) -> bool:
+        return self._db.execute("SELECT 1 FROM intent LIMIT 1").fetchone() is not None
 
     def drop_intents(self, before_us: int | None = None) -> None:
         """Forget the uploads of earlier passes: the plan that was just made has heeded them.
