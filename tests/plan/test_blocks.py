@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,3 +143,24 @@ def test_a_new_deletion_between_stretches_in_step_is_seen() -> None:
     )
     assert planned.summary.in_step == len(keys)
     assert planned.summary.local_files == len(here)
+
+
+CHANGES = {
+    "the size here": (local(EDITED_US, 11, "050"), remote(STORED_US, 10, "050"), Verb.UPLOAD),
+    "the time here": (local(EDITED_US + 1, 10, "050"), remote(STORED_US, 10, "050"), Verb.UPLOAD),
+    "the size there": (local(EDITED_US, 10, "050"), remote(STORED_US, 11, "050"), Verb.DOWNLOAD),
+    "the time there": (local(EDITED_US, 10, "050"), remote(NOW_US, 10, "050"), Verb.DOWNLOAD),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_a_change_within_a_stretch_in_step_is_seen(changed: str) -> None:
+    mine, theirs, verb = CHANGES[changed]
+    keys = [f"{n:03}" for n in range(100)]
+    planned = plan_blocks(
+        [[mine if key == "050" else local(EDITED_US, 10, key) for key in keys]],
+        [[theirs if key == "050" else remote(STORED_US, 10, key) for key in keys]],
+        [[base(key) for key in keys]],
+        Policy(),
+    )
+    assert {key: action.verb for key, action in planned.actions.items()} == {"050": verb}
