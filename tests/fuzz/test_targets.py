@@ -15,9 +15,9 @@ from fuzz.hostile import SEPARATOR
 from fuzz.mutations import mutated
 from fuzz.targets import TARGETS
 
-EXAMPLES = {"argument": 60, "service_answer": 150, "small_file": 150, "state": 100}
+EXAMPLES = {"argument": 40, "saved_plan": 80, "service_answer": 80, "small_file": 80, "state": 50}
 """Of those whose inputs go through many commands; the others take more in less time."""
-USUAL = 400
+USUAL = 200
 
 
 @pytest.mark.parametrize("name", TARGETS)
