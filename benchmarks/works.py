@@ -178,7 +178,7 @@ def latency(folder: Path, quick: bool) -> list[Row]:
                 contest = Contest(web, folder, origin, workers)
                 less = Contest(web, folder / "few", origin, workers)
                 runs = in_turn(
-                    {"ours": contest.ours_up, "rclone": contest.rclone_up, "sdk": less.sdk_up}, 2
+                    {"ours": contest.ours_up, "rclone": contest.rclone_up, "sdk": less.sdk_up}, _ROUNDS
                 )
                 limit_s = 2 * round_trip_s * count / workers
                 ours = _median(_wall(runs["ours"]))
