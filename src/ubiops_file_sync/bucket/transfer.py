@@ -194,6 +194,9 @@ def _accepted(answer: Answer, body: _Upload) -> Mapping[str, str]:
     """The headers of the answer to a PUT of `body`, if it tells that all of it is stored."""
     if not 200 <= answer.status <= 299:
         raise Refusal(answer).error()
+    if "etag" not in answer.headers and "html" in answer.headers.get("content-type", ""):
+        # No provider says so that it has stored something; a page to sign in does.
+        raise Damaged("a web page came instead of an answer", storage=True)
     known = provider_digest(answer.headers, cheap=body.algorithm == "crc32c")
     if known and known.algorithm == body.algorithm and known.value != body.value():
         raise Damaged("the provider stored other bytes than were sent", storage=True)

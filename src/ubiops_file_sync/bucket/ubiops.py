@@ -5,6 +5,7 @@ The facts of the API that shape it are in design section 2.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import time
@@ -31,7 +32,7 @@ from ubiops_file_sync.bucket.pattern import CallPattern, Calls
 from ubiops_file_sync.bucket.problems import Place, explain, what_happened
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
-from ubiops_file_sync.bucket.rest import PooledRest
+from ubiops_file_sync.bucket.rest import NOT_OF_THE_API, PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.sdk import patterns as patterns_of_sdk
 from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
@@ -146,14 +147,18 @@ class UbiOpsBucket:
     def pages(self) -> Iterator[list[RemoteEntry]]:
         """The listing; a page that fails for good raises, whatever came before it."""
         token: str | None = None
-        while True:
+        seen, seen_page = "", 1
+        for number in itertools.count(1):
             page = self._page(token)
             yield [self._entry(item) for item in page.files]
-            if not page.continuation_token:
-                return
-            if page.continuation_token == token:
-                raise self._explained(Damaged("the listing goes round in a circle"), "list")
             token = page.continuation_token
+            if not token:
+                return
+            # By one token at a time (Brent's way), so that memory does not grow with the pages.
+            if token == seen:
+                raise self._explained(Damaged("the listing goes round in a circle"), "list")
+            if number == seen_page:
+                seen, seen_page = token, 2 * seen_page
 
     def _page(self, token: str | None) -> _Page:
         options: dict[str, Any] = {}
@@ -317,6 +322,7 @@ class UbiOpsBucket:
         def complete() -> Receipt:
             method = "files_complete_multipart_upload"
             answer = self._call("complete-parts", method, file=file, data=data)
+            _require_of_api(answer)
             return Receipt(upload.started_us, server_us(answer.headers))
 
         def once() -> Receipt:
@@ -349,7 +355,7 @@ class UbiOpsBucket:
 
         def once() -> None:
             try:
-                self._call("delete", "files_delete", file=file)
+                _require_of_api(self._call("delete", "files_delete", file=file))
             except Refused as refused:
                 if refused.status != _NOT_FOUND:
                     raise
@@ -447,9 +453,20 @@ def _lost_if(statuses: Collection[int], work: Callable[[], Result]) -> Callable[
         except Refused as refused:
             if refused.status not in statuses:
                 raise
-        raise TransferLost("the service no longer knows the upload in parts; it is begun anew")
+        raise TransferLost(
+            "the service no longer knows the upload in parts; the next pass begins it anew"
+        )
 
     return guarded
+
+
+def _require_of_api(answer: Answer) -> None:
+    """Raise `Damaged` for an answer of which nothing is used, if it is somebody else's.
+
+    A page to sign in is no reason to believe that anything was done.
+    """
+    if answer.data:
+        _decoded(answer, dict)
 
 
 def _decoded(answer: Answer, shape: type[Result]) -> Result:
@@ -465,10 +482,7 @@ def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
     try:
         return msgspec.convert(json.loads(data), shape)
     except (ValueError, RecursionError):
-        raise Damaged(
-            "the answer is not what the UbiOps API sends; check `api_host`, and whether something "
-            "stands in between (a proxy, a page to sign in)"
-        ) from None
+        raise Damaged(NOT_OF_THE_API) from None
 
 
 def measured_skew_us(headers: Mapping[str, str], now_us: int) -> int:
