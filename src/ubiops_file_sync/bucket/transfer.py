@@ -17,7 +17,8 @@ from ubiops_file_sync.bucket.digest import (
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.traffic import CountedSink
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.errors import TRIED_AGAIN, KeyFailure
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 AZURE = "azure_blob_storage"
 GOOGLE = "google_cloud_storage"
@@ -237,7 +238,10 @@ class _Upload:
             block = self._source.read(min(count, self._left))
         except OSError as error:
             # Else it would be taken for the network's, and tried again.
-            raise KeyFailure(f"it cannot be read ({(error.strerror or '').lower()})") from error
+            remedy = remedy_for(error, "check its permissions")
+            raise KeyFailure(
+                f"it cannot be read ({words_of(error)}); {remedy}{TRIED_AGAIN}"
+            ) from error
         if not block:
             raise KeyFailure("the file got shorter while it was read; the next pass takes it")
         self._left -= len(block)
