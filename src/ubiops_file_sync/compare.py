@@ -306,7 +306,10 @@ def steady_skew_us(store: BaselineStore, measured_us: int) -> int:
     less than that apart would be the newer one by turns, and passes would never converge (I4).
     """
     noted = store.noted(_SKEW)
-    noted_us = 0 if noted is None else int(noted)
+    try:
+        noted_us = 0 if noted is None else int(noted)
+    except ValueError:  # A damaged state, of which SQLite notices nothing.
+        noted_us = 0
     if measured_us and abs(measured_us - noted_us) <= _SKEW_NOISE_US:
         return noted_us
     if measured_us != noted_us:

@@ -92,8 +92,8 @@ def _with_passes(status: ProfileStatus, passes: Iterator[PastPass]) -> ProfileSt
 
 def _with_expiry(status: ProfileStatus, store: BaselineStore) -> ProfileStatus:
     noted = store.noted(BUCKET_TTL)
-    if noted is None or noted == NO_TTL:
-        return replace(status, is_ttl_known=noted is not None)
+    if noted is None or not noted.isdecimal():
+        return replace(status, is_ttl_known=noted == NO_TTL)
     ttl_us = int(noted)
     oldest_us, soon = store.oldest_objects(status.asked_us + SOON_DAYS * _DAY_US - ttl_us)
     first_us = None if oldest_us is None else oldest_us + ttl_us

@@ -8,7 +8,6 @@ store uses it.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -18,11 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from ubiops_file_sync.errors import ConfigError, SafetyHalt
+from ubiops_file_sync.errors import ConfigError, SafetyHalt, SyncError
 from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent, Part, Unfinished
 from ubiops_file_sync.store import history, unfinished
 from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.unfinished import UnfinishedTransfers
+from ubiops_file_sync.store.unusable import unusable
 
 SCHEMA_VERSION = 3
 OTHER_PLACES = "other-places"
@@ -31,6 +31,8 @@ BUCKET_TTL = "bucket_ttl_us"
 """The name of the fact (`note`) for how long objects stay: microseconds, or `NO_TTL`."""
 NO_TTL = "none"
 _PAGE_ROWS = 5000
+_BUSY_S = 30.0
+"""How long another program's transaction is waited for."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
@@ -98,7 +100,7 @@ class BaselineStore:
             if not path.exists():
                 _create(path, identity)
         except (OSError, sqlite3.DatabaseError) as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         db = _connect(path, read_only=False)
         if other_places:
             begin = cls(db, path, read_only=False)
@@ -112,7 +114,7 @@ class BaselineStore:
         try:
             exists = path.exists()
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         if exists:
             db = _connect(path, read_only=True)
         else:
@@ -131,7 +133,7 @@ class BaselineStore:
             if not path.exists():
                 return None
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         store = cls(_connect(path, read_only=True), path, read_only=True)
         try:
             store._recorded_places()
@@ -223,6 +225,24 @@ class BaselineStore:
             told = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         return None if told == "ok" else str(told)
 
+    @contextmanager
+    def suspected(self) -> Iterator[None]:
+        """Where what stands in the file is relied upon: an exception that nobody foresaw makes it
+        be looked through. `ConfigError` if it is damaged; else the exception, as it is.
+
+        So that what SQLite does not notice by itself is no bug of the program, without a check of
+        each row that is read.
+        """
+        try:
+            yield
+        except SyncError:
+            raise
+        except Exception as error:
+            damage = self.damage()
+            if damage is not None:
+                raise unusable(self._path, sqlite3.DataError(damage)) from error
+            raise
+
     def begin_anew(self, identity: Identity) -> None:
         """Forget everything that was in step, and speak of these places from now on."""
         with self._usable(), self._db:
@@ -305,23 +325,27 @@ class BaselineStore:
 
     def pending(self) -> Iterator[Intent]:
         """Uploads that ended well and whose `time_created` is not yet known, sorted by key."""
-        for row in self._db.execute(
-            "SELECT key, size, mtime_ns, started_us, finished_us FROM intent"
-            " WHERE finished_us IS NOT NULL ORDER BY key"
-        ).fetchall():
+        with self._usable():
+            rows = self._db.execute(
+                "SELECT key, size, mtime_ns, started_us, finished_us FROM intent"
+                " WHERE finished_us IS NOT NULL ORDER BY key"
+            ).fetchall()
+        for row in rows:
             yield Intent(*row)
 
     def pending_for(self, key: str) -> Intent | None:
         """The upload of `key` that ended well and is not yet confirmed."""
-        row = self._db.execute(
-            "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL", (key,)
-        ).fetchone()
+        with self._usable():
+            row = self._db.execute(
+                "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL", (key,)
+            ).fetchone()
         return None if row is None else Intent(*row)
 
     def count_pending(self) -> int:
         """How many uploads ended well and are not yet confirmed."""
         query = "SELECT count(*) FROM intent WHERE finished_us IS NOT NULL"
-        return int(self._db.execute(query).fetchone()[0])
+        with self._usable():
+            return int(self._db.execute(query).fetchone()[0])
 
     def note(self, name: str, value: str) -> None:
         """Remember a fact about the profile, such as the order of its listings.
@@ -335,7 +359,8 @@ class BaselineStore:
 
     def noted(self, name: str) -> str | None:
         """A fact remembered by `note`; None: never."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        with self._usable():
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     @property
@@ -398,8 +423,8 @@ class BaselineStore:
     def _usable(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            raise _unusable(self._path, error) from error
+        except (sqlite3.DatabaseError, ValueError) as error:  # The latter: text that is none.
+            raise unusable(self._path, error) from error
 
 
 def _create(path: Path, identity: Identity) -> None:
@@ -437,13 +462,13 @@ def _extend(db: sqlite3.Connection, version: int) -> None:
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
-        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
         if read_only and _was_cut_short(db):
             db.close()
             return _recovered_copy(path)
         db.execute("PRAGMA synchronous = FULL")
-    except (OSError, sqlite3.DatabaseError) as error:
-        raise _unusable(path, error) from error
+    except (OSError, sqlite3.DatabaseError, ValueError) as error:
+        raise unusable(path, error) from error
     return db
 
 
@@ -491,25 +516,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""What SQLite says of a file that is not, or no longer, a database; the last one of a file that is
-empty, or somebody else's: it lacks our tables."""
-
-
-def _unusable(path: Path, error: Exception) -> ConfigError:
-    """The message for a state that cannot be read or written."""
-    start = f"the recorded state {path} "
-    # The lowest byte is the kind; an older library than Python's names may tell none.
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
-        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
-        return ConfigError(
-            f"{start}is damaged ({error}); move it away: {aside}. The next pass then compares both "
-            "sides by content and loses nothing"
-        )
-    reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else error
-    return ConfigError(
-        f"{start}cannot be used ({reason}); see to it that this user may write to its folder, and "
-        "that the disk has room"
-    )
