@@ -140,9 +140,13 @@ def test_a_role_that_may_not_read_is_explained(
     any_server.put_object("p/a", b"1")
     any_server.faults.add(Fault(operation, "status", times=None, code=403))
     bucket = connect(any_server)
-    with pytest.raises(AccessRefused, match=f"may not {words} its files. Give it the role"):
+
+    def ask() -> None:
         bucket.get("a")
         bucket.fetch(RemoteEntry("a", 1, 1), io.BytesIO())
+
+    with pytest.raises(AccessRefused, match=f"may not {words} its files. Give it the role"):
+        ask()
 
 
 def test_a_storage_refusal_that_does_not_pass_says_so(any_server: BucketServer) -> None:

@@ -69,6 +69,10 @@ _UNANSWERED = {
     ),
     Trouble.TIMEOUT: "no answer in time from {host} or its storage",
     Trouble.PROXY: "the proxy refused the connection; check HTTPS_PROXY and NO_PROXY",
+    Trouble.FILES: (
+        "no connection to {host} or its storage could be opened (too many open files); lower "
+        "`workers`, or raise the limit (ulimit -n)"
+    ),
     Trouble.BROKEN: "the connection to {host} or its storage broke off",
 }
 
