@@ -11,19 +11,20 @@ from typing import Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket import Bucket, BucketFacts
+from ubiops_file_sync.bucket.ahead import read_ahead
 from ubiops_file_sync.chosen import Chosen
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import ConfigError, KeyFailure, RemoteUnreachable
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import (
     Action,
-    BaselineRow,
     Deletions,
     Direction,
-    LocalItem,
+    LocalBlock,
     PlanSummary,
     Problem,
-    RemoteEntry,
+    RemoteBlock,
+    RowBlock,
     Verb,
 )
 from ubiops_file_sync.phrases import span_us
@@ -155,13 +156,14 @@ class Comparison:
 
     def _compare_all(self, plan: Plan, *, sort: bool) -> None:
         with ExitStack() as sorting:
-            remote = self._listing(plan.summary)
-            # One entry ahead, so that the clocks have been compared before anything else is.
+            ahead = sorting.enter_context(read_ahead(self.bucket.pages(), self.bucket.stop))
+            remote = self._listing(ahead, plan.summary)
+            # One page ahead, so that the clocks have been compared before anything else is.
             remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
             policy = self._policy(steady_skew_us(self.store, self.bucket.skew_us))
             if sort:
                 remote = sorting.enter_context(ListingSort()).sorted(remote)
-            self._merge(plan, policy, self._walk(), remote, self.store.rows())
+            self._merge(plan, policy, self._walk(), remote, self.store.row_blocks())
 
     def _compare_only(self, plan: Plan, only: frozenset[str]) -> None:
         """Some keys, as all three sides have them, go through the same merge as everything does."""
@@ -172,7 +174,7 @@ class Comparison:
         chosen.see_local(self.tree, self._scope(policy), self.filters.ready_file)
         for problem in chosen.problems:
             plan.take(problem)
-        self._merge(plan, policy, chosen.local, chosen.remote, chosen.rows())
+        self._merge(plan, policy, [chosen.local], [chosen.remote], [list(chosen.rows())])
 
     def _scope(self, policy: Policy) -> Scope:
         remote_now_us = self.now_us - policy.skew_us
@@ -182,9 +184,9 @@ class Comparison:
         self,
         plan: Plan,
         policy: Policy,
-        local: Iterable[LocalItem],
-        remote: Iterable[RemoteEntry],
-        rows: Iterable[BaselineRow],
+        local: Iterable[LocalBlock],
+        remote: Iterable[RemoteBlock],
+        rows: Iterable[RowBlock],
     ) -> None:
         plan.notes.extend(_of_the_clocks(policy))
         merging = plan_actions(local, remote, rows, policy, self.now_us, plan.summary, self.filters)
@@ -198,18 +200,18 @@ class Comparison:
             return False
         return item.key.rpartition("/")[2] == self.filters.ready_file
 
-    def _walk(self) -> Iterator[LocalItem]:
+    def _walk(self) -> Iterator[LocalBlock]:
         if self.tree is None:
             return iter(())
         # With a scope of its own, since the walk runs ahead of the merge.
-        return self.tree.walk(Wanted(Scope(self.filters), self.filters.ready_file))
+        return self.tree.walk_blocks(Wanted(Scope(self.filters), self.filters.ready_file))
 
-    def _listing(self, summary: PlanSummary) -> Iterator[RemoteEntry]:
-        for page in self.bucket.pages():
+    def _listing(self, pages: Iterator[RemoteBlock], summary: PlanSummary) -> Iterator[RemoteBlock]:
+        for page in pages:
             self.stop.require_going_on(self.profile.name)
             summary.pages += 1
             self.progress.compared(summary)
-            yield from page
+            yield page
 
     def _policy(self, skew_us: int) -> Policy:
         return policy_of(self.profile, skew_us, lambda: self._bucket_facts().ttl_us)

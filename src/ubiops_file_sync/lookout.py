@@ -150,9 +150,9 @@ class Lookout:
             tree = stack.enter_context(places.existing_root(self.profile, ""))
             path = places.state_path(self._passes.state_dir, self.profile)
             store = BaselineStore.open_read_only(path, places.identity(self.profile))
-            rows = stack.enter_context(store).rows()
+            rows = stack.enter_context(store).row_blocks()
             wanted = Wanted(Scope(self._filters), self._filters.ready_file)
-            for _, here, _, row in merged(tree.walk(wanted), (), rows, PlanSummary()):
+            for _, here, _, row in merged(tree.walk_blocks(wanted), (), rows, PlanSummary()):
                 if isinstance(here, Unknown):
                     self._tell(here)
                 elif isinstance(here, LocalEntry) and not _is_sent(here, row):

@@ -49,6 +49,10 @@ class Meter:
         self._files_done += 1
         self._bytes_done += action.size_bytes
 
+    def settled(self, files: int) -> None:
+        """So many actions have ended that only wrote the baseline."""
+        self._files_done += files
+
     def standing(self, now_s: float, under_way_bytes: int) -> Standing:
         """How far it is, with so many bytes of files that have not ended."""
         files, bytes_all = self.summary.action_count, self._bytes_all

@@ -10,7 +10,7 @@ three million of them, and a tuple costs a third of a frozen dataclass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -161,6 +161,23 @@ class BaselineRow(NamedTuple):
     key: str
     base: BaselineEntry | None
     intent: Intent | None
+
+
+LocalBlock = Sequence[LocalItem]
+"""A stretch of the local walk, of any length. Streams come in blocks, since to hand a million
+entries on one by one takes longer than to compare them."""
+RemoteBlock = Sequence[RemoteEntry]
+"""A stretch of the listing: a page of it."""
+RowBlock = Sequence[BaselineRow] | Sequence[BaselineEntry]
+"""A stretch of the baseline. Where it holds no intents, its entries may be bare tuples."""
+
+
+def as_row(item: BaselineRow | BaselineEntry) -> BaselineRow:
+    """The row that an item of a `RowBlock` stands for."""
+    if isinstance(item, BaselineRow):
+        return item
+    base = BaselineEntry._make(item)
+    return BaselineRow(base.key, base, None)
 
 
 class Verb(StrEnum):
@@ -324,6 +341,23 @@ class Outcome:
     """The file is younger than `settle`: look again once it has come to rest."""
     seconds: float = 0.0
     """How long it took, from its first step to its last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Actions that only write the baseline, many at a time: a first pass may have a million."""
+
+    in_step: Sequence[BaselineEntry]
+    """What both sides say of the keys that are adopted."""
+    forgotten: Sequence[str]
+    """Keys whose baseline is to go."""
+    outcomes: Callable[[], Iterator[Outcome]]
+    """What became of each, for those who follow a pass key by key."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.in_step) + len(self.forgotten)
 
 
 @dataclass(slots=True)

@@ -52,6 +52,7 @@ class Performance:
             # Twice as long as the plan may have waited for them: it was made a while ago.
             self.store.drop_intents(self._server_now_us() - 2 * VISIBLE_AFTER_US)
         try:
+            self._settle()
             with Spool() as last:
                 spool = self.plan.spool
                 self._run(
@@ -61,6 +62,14 @@ class Performance:
                 self._run_ready_files(last)
         finally:
             self.recorder.flush()
+
+    def _settle(self) -> None:
+        """Write what only the baseline has to learn, which neither waits nor can fail by itself."""
+        for some in self.plan.spool.settled():
+            if self.stop.is_asked:
+                return
+            self.recorder.settle(some)
+            self.progress.settled(some)
 
     def _run(self, actions: Iterator[Action], big: Iterator[Action]) -> None:
         with Spool(self.plan.spool.big_bytes) as fresh:

@@ -183,7 +183,7 @@ def _require_first_pass(profile: Profile, store: BaselineStore) -> None:
             f"{start} does not exist. Nothing was changed. Create it (mkdir -p {quoted}) or "
             "correct `local_dir`, and run it again"
         )
-    if next(store.rows(), None) is not None:
+    if not store.is_empty():
         raise SafetyHalt(
             f"{start} is missing, but files were in step there. Is its disk mounted? Nothing was "
             f"changed. If the folder is gone for good, begin with an empty one: mkdir {quoted} && "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ubiops_file_sync.model import Outcome, PlanSummary
+from ubiops_file_sync.model import Outcome, PlanSummary, Settled
 
 
 class Progress:
@@ -22,6 +22,9 @@ class Progress:
 
     def did(self, outcome: Outcome) -> None:
         """An action has ended, well or not."""
+
+    def settled(self, some: Settled) -> None:
+        """Many actions have ended well that only wrote the baseline; `did` is not told of them."""
 
     def settling(self, files: int, seconds: float) -> None:
         """Some files are fresh, and are looked at again after a while."""
@@ -63,6 +66,11 @@ class AllOf(Progress):
         """Tell them."""
         for one in self._those:
             one.did(outcome)
+
+    def settled(self, some: Settled) -> None:
+        """Tell them."""
+        for one in self._those:
+            one.settled(some)
 
     def settling(self, files: int, seconds: float) -> None:
         """Tell them."""

@@ -14,6 +14,7 @@ from ubiops_file_sync.model import (
     Outcome,
     Part,
     Problem,
+    Settled,
     Unfinished,
     Verb,
 )
@@ -94,6 +95,17 @@ class Recorder:
         waiting = len(self._in_step) + len(self._begun) + len(self._forgotten)
         if waiting >= _BATCH or time.monotonic() - self._flushed_at > _LONGEST_WAIT_S:
             self.flush()
+
+    def settle(self, some: Settled) -> None:
+        """Write what only the baseline has to learn."""
+        self.flush()
+        mine = [*(entry[0] for entry in some.in_step), *some.forgotten] if self._in_parts else []
+        ended = self._in_parts.intersection(mine)
+        self._in_parts -= ended
+        self._store.record(in_step=some.in_step, forgotten=some.forgotten, ended=ended)
+        for verb, keys in ((Verb.ADOPT, some.in_step), (Verb.FORGET, some.forgotten)):
+            if keys:
+                self.done[verb] += len(keys)
 
     def note(self, news: Unfinished | Part) -> None:
         """Write down at once what the next pass needs to go on with a big file."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ubiops_file_sync.bucket.traffic import Traffic
 from ubiops_file_sync.meter import Meter
-from ubiops_file_sync.model import Outcome, PlanSummary
+from ubiops_file_sync.model import Outcome, PlanSummary, Settled
 from ubiops_file_sync.phrases import counted
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.report import forecast
@@ -85,6 +85,13 @@ class _Watch:
             if self.meter is not None:
                 self.meter.did(outcome.action)
 
+    def settled(self, some: Settled) -> None:
+        """Many more, without a byte that travelled."""
+        with self.lock:
+            self.said = ()
+            if self.meter is not None:
+                self.meter.settled(some.count)
+
     def say(self, *words: str) -> None:
         """What it is at."""
         with self.lock:
@@ -140,6 +147,10 @@ class _Watched(Progress):
     def did(self, outcome: Outcome) -> None:
         """One more."""
         self._watch.did(outcome)
+
+    def settled(self, some: Settled) -> None:
+        """Many more."""
+        self._watch.settled(some)
 
     def settling(self, files: int, seconds: float) -> None:
         """Say why it waits."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-from ubiops_file_sync.model import Outcome, Report
+from ubiops_file_sync.model import Outcome, Report, Settled
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.stop import Stop
 
@@ -31,6 +31,12 @@ class Feed(Progress):
             except queue.Full:
                 continue  # Whoever follows may have left meanwhile.
             return
+
+    def settled(self, some: Settled) -> None:
+        """Hand each of them over."""
+        if self._is_followed:
+            for outcome in some.outcomes():
+                self.did(outcome)
 
     def close(self) -> None:
         """There will be no more."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from ubiops_file_sync import places
 from ubiops_file_sync.bucket import Bucket
+from ubiops_file_sync.bucket.ahead import read_ahead
 from ubiops_file_sync.bucket.digest import digest_of
 from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.config import Profile
@@ -30,13 +31,14 @@ from ubiops_file_sync.model import (
     Deletions,
     Direction,
     FolderRules,
+    LocalBlock,
     LocalEntry,
-    LocalItem,
     Outcome,
     Pace,
     PlanSummary,
     Problem,
     Reason,
+    RemoteBlock,
     RemoteEntry,
     Unknown,
     Verb,
@@ -176,17 +178,18 @@ class Verifier:
     ) -> None:
         summary, filters = PlanSummary(), places.filters(self.profile)
         with ExitStack() as sorting:
-            remote = self._listing(bucket, summary)
-            # One entry ahead, so that the clocks have been compared before ages are told.
+            ahead = sorting.enter_context(read_ahead(bucket.pages(), bucket.stop))
+            remote = self._listing(ahead, summary)
+            # One page ahead, so that the clocks have been compared before ages are told.
             remote = itertools.chain(list(itertools.islice(remote, 1)), remote)
             if sort:
                 remote = sorting.enter_context(ListingSort()).sorted(remote)
             now_us = self.now_ns() // 1000
             scope = Scope(filters, local_now_us=now_us, remote_now_us=now_us - bucket.skew_us)
-            walk: Iterator[LocalItem] = iter(())
+            walk: Iterator[LocalBlock] = iter(())
             if tree is not None:
-                walk = tree.walk(Wanted(Scope(filters), filters.ready_file))
-            for key, here, there, row in merged(walk, remote, store.rows(), summary):
+                walk = tree.walk_blocks(Wanted(Scope(filters), filters.ready_file))
+            for key, here, there, row in merged(walk, remote, store.row_blocks(), summary):
                 if isinstance(here, FolderRules):
                     scope.enter(here)
                 elif not isinstance(here, Unknown) and (
@@ -196,10 +199,10 @@ class Verifier:
                 else:
                     _tell_one(told, spool, (key, here, there, row))
 
-    def _listing(self, bucket: Bucket, summary: PlanSummary) -> Iterator[RemoteEntry]:
-        for page in bucket.pages():
+    def _listing(self, pages: Iterator[RemoteBlock], summary: PlanSummary) -> Iterator[RemoteBlock]:
+        for page in pages:
             self.progress.compared(summary)
-            yield from page
+            yield page
 
 
 _Known = tuple[str, LocalEntry | Unknown | None, RemoteEntry | None, BaselineRow | None]

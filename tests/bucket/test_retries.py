@@ -10,7 +10,8 @@ import pytest
 
 from bucket.conftest import connect
 from ubiops_file_sync.bucket import digest, transfer
-from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, created_us
+from ubiops_file_sync.bucket.listing import created_us
+from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 from ubiops_file_sync.emulator import BucketServer, Fault, Provider, Role
 from ubiops_file_sync.errors import (
     AccessRefused,
@@ -163,7 +164,7 @@ def test_a_role_that_may_not_list_is_explained(any_server: BucketServer) -> None
 
 def test_a_listing_outside_the_place_is_not_believed(any_server: BucketServer) -> None:
     body = '{"files": [{"file": "q/a", "size": 1, "time_created": "2024-01-01T00:00:00Z"}]}'
-    any_server.faults.add(Fault("list", "status", code=200, body=body))
+    any_server.faults.add(Fault("list", "status", code=200, body=body, times=None))
     with pytest.raises(RemoteUnreachable, match="outside 'p/'"):
         list(connect(any_server).pages())
 

@@ -267,7 +267,9 @@ def in_folder(stage: Stage) -> None:
 
 
 _AGAIN = "(changed|vanished|came|stands here).*(next|rename)"
-_IN_BETWEEN = "removed or renamed while the folder was read; the next pass|symbolic link"
+_IN_BETWEEN = (
+    "removed or renamed while the folder was read; the next pass|symbolic link|are also files below"
+)
 
 MOMENTS = {
     one.name: one

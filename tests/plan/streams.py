@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from plan.sides import NOW_US
 from ubiops_file_sync.model import (
@@ -15,6 +16,13 @@ from ubiops_file_sync.model import (
     RemoteEntry,
 )
 from ubiops_file_sync.plan import Clash, Filters, Policy, plan_actions
+
+Item = TypeVar("Item")
+
+
+def one_by_one(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The smallest blocks there are, read no further than the merge asks."""
+    return ([item] for item in items)
 
 
 @dataclass
@@ -39,9 +47,9 @@ def plan(
 ) -> Planned:
     planned = Planned()
     for item in plan_actions(
-        sorted(local, key=lambda entry: entry.key),
-        remote,
-        sorted(rows, key=lambda row: row.key),
+        one_by_one(sorted(local, key=lambda entry: entry.key)),
+        one_by_one(remote),
+        one_by_one(sorted(rows, key=lambda row: row.key)),
         policy or Policy(),
         NOW_US,
         planned.summary,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from plan.sides import EDITED_US, NOW_US, STORED_US, base, local, remote
-from plan.streams import plan
+from plan.streams import one_by_one, plan
 from ubiops_file_sync.model import (
     BaselineRow,
     Direction,
@@ -180,7 +180,7 @@ def test_nothing_at_or_below_a_clash_is_touched(locals_: list[str], remotes: lis
 
 def test_a_clash_says_what_to_do() -> None:
     summary = PlanSummary()
-    items = list(plan_actions([here("a")], [there("a/b")], [], Policy(), NOW_US, summary))
+    items = list(plan_actions([[here("a")]], [[there("a/b")]], [], Policy(), NOW_US, summary))
     problem = getattr(items[-1], "problem", None)
     assert problem is not None
     assert problem.key == "a"
@@ -301,7 +301,7 @@ def _peak_bytes(count: int) -> int:
 
     tracemalloc.start()
     try:
-        for _ in plan_actions(locals_(), [], [], Policy(), NOW_US, PlanSummary()):
+        for _ in plan_actions(one_by_one(locals_()), [], [], Policy(), NOW_US, PlanSummary()):
             pass
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -322,6 +322,6 @@ def test_no_stream_is_read_ahead_of_the_walk() -> None:
             read += 1
             yield there(f"{number:04}")
 
-    walk = plan_actions([], remotes(), [], Policy(), NOW_US, PlanSummary())
+    walk = plan_actions([], one_by_one(remotes()), [], Policy(), NOW_US, PlanSummary())
     for seen, _ in zip(range(10), walk, strict=False):
         assert read <= seen + 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -151,15 +152,16 @@ listings = st.lists(st.builds(RemoteEntry, _keys, INT64, INT64), max_size=20)
 def test_a_listing_is_sorted_and_the_last_word_on_a_key_counts(listing: list[RemoteEntry]) -> None:
     last = {entry.key: entry for entry in listing}
     with ListingSort() as sort:
-        found = list(sort.sorted(iter(listing)))
+        pages = [listing[:7], listing[7:]]
+        found = list(chain.from_iterable(sort.sorted(iter(pages))))
     assert found == [last[key] for key in sorted(last, key=str.encode)]
 
 
 def test_a_long_listing_is_sorted_too() -> None:
     count = 25_000
     with ListingSort() as sort:
-        found = sort.sorted(RemoteEntry(f"{n * 7919 % count:05}", n, n) for n in range(count))
-        assert [entry.key for entry in found] == [f"{n:05}" for n in range(count)]
+        found = sort.sorted([RemoteEntry(f"{n * 7919 % count:05}", n, n)] for n in range(count))
+        assert [entry.key for page in found for entry in page] == [f"{n:05}" for n in range(count)]
 
 
 LARGE = """
@@ -167,7 +169,7 @@ from ubiops_file_sync.model import *
 spool, sort = Spool(), ListingSort()
 for number in range(60_000):
     spool.add(Action(Verb.FORGET, f"{number:06}" * 20, Reason.GONE, None, None))
-listing = sort.sorted(RemoteEntry(f"{number:06}" * 20, 1, 1) for number in range(60_000))
+listing = sort.sorted([RemoteEntry(f"{number:06}" * 20, 1, 1)] for number in range(60_000))
 next(listing)
 links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
 files = [os.readlink(link) for link in links if os.path.islink(link)]

@@ -6,14 +6,13 @@ The facts of the API that shape it are in design section 2.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -28,6 +27,7 @@ from ubiops_file_sync.bucket.contract import (
 )
 from ubiops_file_sync.bucket.digest import Readable
 from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
+from ubiops_file_sync.bucket.listing import NoTime, OutsidePrefix, entry_of, page_of
 from ubiops_file_sync.bucket.pattern import CallPattern, Calls
 from ubiops_file_sync.bucket.problems import Place, explain, what_happened
 from ubiops_file_sync.bucket.quota import Quota, quota_for
@@ -48,20 +48,8 @@ _NOT_IMPLEMENTED = 501
 _SMALLER_PAGE_ITEMS = 100
 """For an installation that refuses pages of `PAGE_ITEMS`."""
 _SMALLEST_SKEW_US = 3_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Result = TypeVar("Result")
-
-
-class _Item(msgspec.Struct):
-    file: str
-    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    time_created: str
-
-
-class _Page(msgspec.Struct):
-    files: list[_Item]
-    continuation_token: str | None = None
 
 
 class _BucketDetail(msgspec.Struct):
@@ -149,9 +137,8 @@ class UbiOpsBucket:
         token: str | None = None
         seen, seen_page = "", 1
         for number in itertools.count(1):
-            page = self._page(token)
-            yield [self._entry(item) for item in page.files]
-            token = page.continuation_token
+            entries, token = self._page(token)
+            yield entries
             if not token:
                 return
             # By one token at a time (Brent's way), so that memory does not grow with the pages.
@@ -160,17 +147,18 @@ class UbiOpsBucket:
             if number == seen_page:
                 seen, seen_page = token, 2 * seen_page
 
-    def _page(self, token: str | None) -> _Page:
+    def _page(self, token: str | None) -> tuple[list[RemoteEntry], str | None]:
         options: dict[str, Any] = {}
         if self._place.prefix:
             options["prefix"] = self._place.prefix
         if token:
             options["continuation_token"] = token
 
-        def ask() -> _Page:
+        def ask() -> tuple[list[RemoteEntry], str | None]:
             answer = self._listed(options)
             self.skew_us = measured_skew_us(answer.headers, self._now_ns() // 1000)
-            return _decoded(answer, _Page)
+            with _told_by_the_api():
+                return page_of(answer.data, self._place.prefix)
 
         return self._tried(ask, "list", total_s=self._retries.listing_total_s)
 
@@ -186,16 +174,6 @@ class UbiOpsBucket:
         self._page_items = _SMALLER_PAGE_ITEMS
         return listing(limit=self._page_items)
 
-    def _entry(self, item: _Item) -> RemoteEntry:
-        prefix = self._place.prefix
-        if not item.file.startswith(prefix):
-            raise self._explained(Damaged(f"the listing names objects outside {prefix!r}"), "list")
-        try:
-            created = created_us(item.time_created)
-        except ValueError:
-            raise self._explained(Damaged("a time in the listing is no time"), "list") from None
-        return RemoteEntry(item.file[len(prefix) :], item.size, created)
-
     def get(self, key: str) -> RemoteEntry | None:
         """What the bucket says of a key now."""
         file = self._full_key(key)
@@ -208,7 +186,8 @@ class UbiOpsBucket:
                     return None
                 raise
             self.skew_us = measured_skew_us(answer.headers, time.time_ns() // 1000)
-            return self._entry(_decoded(answer, _Item))
+            with _told_by_the_api():
+                return entry_of(answer.data, self._place.prefix)
 
         return self._tried(ask, "get", key)
 
@@ -424,19 +403,6 @@ class UbiOpsBucket:
         return explain(error, self._place, endpoint, key)
 
 
-def created_us(text: str) -> int:
-    """`time_created` in microseconds since the epoch, UTC.
-
-    It comes with second, millisecond or microsecond precision, with `Z`, an offset, or neither
-    (then it is UTC). Raises ValueError for anything else.
-    """
-    when = datetime.fromisoformat(text)
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    since = when - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
 def _parts_list(provider: str, tags: Mapping[int, str]) -> list[dict[str, object]]:
     """Parts as the API wants them, in their order."""
     if provider == AZURE:
@@ -471,17 +437,18 @@ def _require_of_api(answer: Answer) -> None:
 
 def _decoded(answer: Answer, shape: type[Result]) -> Result:
     """The answer's JSON, straight into the few fields that are used (an SDK model costs 30 ×)."""
-    try:
+    with _told_by_the_api():
         return msgspec.json.decode(answer.data, type=shape)
-    except msgspec.MsgspecError:
-        return _decoded_slowly(answer.data, shape)
 
 
-def _decoded_slowly(data: bytes, shape: type[Result]) -> Result:
-    """As `_decoded`, but a name that is no valid Unicode passes, to be refused by itself."""
+@contextmanager
+def _told_by_the_api() -> Iterator[None]:
+    """Raises `Damaged` for an answer that is not what the API sends."""
     try:
-        return msgspec.convert(json.loads(data), shape)
-    except (ValueError, RecursionError):
+        yield
+    except (NoTime, OutsidePrefix) as error:
+        raise Damaged(str(error)) from None
+    except (ValueError, msgspec.MsgspecError):
         raise Damaged(NOT_OF_THE_API) from None
 
 

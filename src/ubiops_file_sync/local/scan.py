@@ -5,16 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from operator import itemgetter
+from typing import NamedTuple, Protocol, cast
 
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.keys import CONTROL_DIR, IGNORE_FILE
 from ubiops_file_sync.local.ignore import read_ignore_file
 from ubiops_file_sync.local.links import GOES_ROUND, Links, is_above
-from ubiops_file_sync.model import FolderRules, LocalEntry, LocalItem, Unknown
+from ubiops_file_sync.model import FolderRules, LocalBlock, LocalEntry, LocalItem, Unknown
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,6 +26,9 @@ _NO_DIRECTORY = {errno.ENOTDIR, errno.ELOOP}
 """What is said where a directory is wanted and a file or a link stands."""
 
 _MAX_NS = 2**63 - 1
+
+_KEY = itemgetter(0)
+"""The key of whatever the walk tells."""
 
 _NOT_UTF8 = "the name is not valid UTF-8, which the bucket needs; rename the file"
 _SYMLINK = (
@@ -64,15 +68,17 @@ def scan(root_fd: int) -> Iterator[LocalEntry | Unknown]:
 
     Ignore files are files like any others.
     """
-    for item in walk(root_fd, Wanted()):
-        if not isinstance(item, FolderRules):
-            yield item
+    for block in walk(root_fd, Wanted()):
+        for item in block:
+            if not isinstance(item, FolderRules):
+                yield item
 
 
-def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalItem]:
-    """What is wanted of all that is below the open directory `root_fd`, sorted by key.
+def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalBlock]:
+    """What is wanted of all that is below the open directory `root_fd`, sorted by key, in blocks.
 
-    Each directory is sorted with its sub-directories taken as ``name/``, which makes the whole
+    A block is what stands in one directory, up to the next directory in it. Each directory is
+    sorted with its sub-directories taken as ``name/``, which makes the whole
     walk come in key order while only one directory a level is in memory. Directories are opened
     by descriptor without following links, so the walk cannot be led out of the root. What cannot
     be read comes as `Unknown`, never as nothing; what is below a hidden folder comes not at all,
@@ -80,44 +86,81 @@ def walk(root_fd: int, wanted: Wanted) -> Iterator[LocalItem]:
     read, `KeyFailure` if its ignore file cannot.
     """
     # Opened anew, since a duplicate would share its position with every other walk of the root.
-    stack: list[_Children] = [(os.open(".", _DIRECTORY, dir_fd=root_fd), [])]
+    stack = [_Level(os.open(".", _DIRECTORY, dir_fd=root_fd))]
     hides = _nothing if wanted.filter is None else wanted.filter.hides
     try:
-        stack[0] = _children(stack[0][0], "", wanted, [])
+        _fill(stack[0], "", wanted, [])
         while stack:
-            fd, children = stack[-1]
-            if not children:
+            level = stack[-1]
+            block = level.next_block(hides)
+            if block:
+                yield block
+            folder = level.next_folder()
+            if folder is None:
                 stack.pop()
-                os.close(fd)
-                continue
-            child = children.pop()
-            if isinstance(child, str):
-                if hides(child):
-                    continue
-                below = _open_below(stack, child, wanted)
-                if not isinstance(below, Unknown):
+                os.close(level.fd)
+            elif not hides(folder):
+                below = _open_below(stack, folder, wanted)
+                if isinstance(below, Unknown):
+                    yield [below]
+                else:
                     stack.append(below)
-                    continue
-                child = below
-            elif isinstance(child, Unknown) and hides(child.key):
-                continue
-            yield child
     finally:
-        for fd, _ in stack:
-            os.close(fd)
+        for level in stack:
+            os.close(level.fd)
 
 
 def _nothing(_key: str) -> bool:
     return False
 
 
-_Children = tuple[int, list["LocalItem | str"]]
-"""An open directory and what it holds, last first; a str is the key of a directory plus ``/``."""
+class _Folder(NamedTuple):
+    """A directory that is still to be walked."""
+
+    key: str
+    """With a slash behind it."""
 
 
-def _open_below(stack: list[_Children], prefix: str, wanted: Wanted) -> _Children | Unknown:
+class _Level:
+    """An open directory, and how far the walk has come in it."""
+
+    __slots__ = ("_at", "_children", "_folders", "_has_unknown", "fd")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._children: Sequence[LocalItem | _Folder] = ()
+        self._at = 0
+        self._folders: list[int] = []
+        self._has_unknown = False
+
+    def holds(self, children: Sequence[LocalItem | _Folder], odd: int) -> None:
+        """These are in it, in key order; `odd` of them are anything but files."""
+        self._children = children
+        if odd:
+            at_odd = [at for at, child in enumerate(children) if type(child) is not LocalEntry]
+            self._has_unknown = any(isinstance(children[at], Unknown) for at in at_odd)
+            self._folders = [at for at in at_odd if type(children[at]) is _Folder][::-1]
+
+    def next_block(self, hides: Callable[[str], bool]) -> LocalBlock:
+        """What comes before the next sub-directory."""
+        begin, end = self._at, self._folders[-1] if self._folders else len(self._children)
+        self._at = end
+        block = cast("LocalBlock", self._children[begin:end])
+        if self._has_unknown:
+            return [one for one in block if not (isinstance(one, Unknown) and hides(one.key))]
+        return block
+
+    def next_folder(self) -> str | None:
+        """The key of the sub-directory that comes next; None: there is none any more."""
+        if not self._folders:
+            return None
+        self._at = self._folders.pop() + 1
+        return self._children[self._at - 1].key
+
+
+def _open_below(stack: list[_Level], prefix: str, wanted: Wanted) -> _Level | Unknown:
     try:
-        fd = _open_folder(stack, prefix, wanted)
+        level = _Level(_open_folder(stack, prefix, wanted))
     except KeyFailure as failure:
         return Unknown(prefix, str(failure), is_problem=True)
     except FileNotFoundError:
@@ -129,17 +172,18 @@ def _open_below(stack: list[_Children], prefix: str, wanted: Wanted) -> _Childre
             return Unknown(prefix, _VANISHED, is_problem=False)
         return Unknown(prefix, _unreadable(error), is_problem=True)
     try:
-        return _children(fd, prefix, wanted, [above for above, _ in stack])
+        _fill(level, prefix, wanted, [above.fd for above in stack])
     except OSError as error:
-        os.close(fd)
+        os.close(level.fd)
         return Unknown(prefix, _unreadable(error), is_problem=True)
     except KeyFailure as failure:
-        os.close(fd)
+        os.close(level.fd)
         return Unknown(prefix, f"{failure}; nothing below it was touched", is_problem=True)
+    return level
 
 
-def _open_folder(stack: list[_Children], prefix: str, wanted: Wanted) -> int:
-    parent_fd = stack[-1][0]
+def _open_folder(stack: list[_Level], prefix: str, wanted: Wanted) -> int:
+    parent_fd = stack[-1].fd
     name = prefix[:-1].rpartition("/")[2]
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent_fd)
@@ -148,35 +192,34 @@ def _open_folder(stack: list[_Children], prefix: str, wanted: Wanted) -> int:
             raise
     with wanted.links.opened(prefix[:-1]) as (real_fd, real_name):
         fd = os.open(real_name, _DIRECTORY, dir_fd=real_fd)
-    if is_above(os.fstat(fd), (above for above, _ in stack)):
+    if is_above(os.fstat(fd), (above.fd for above in stack)):
         # Every circle leads through a folder that the walk is in, so this ends them all.
         os.close(fd)
         raise KeyFailure(GOES_ROUND)
     return fd
 
 
-def _children(fd: int, prefix: str, wanted: Wanted, above: list[int]) -> _Children:
-    found: list[LocalItem | str] = []
-    has_rules = False
+_Follow = Callable[[str], Iterator["LocalItem | _Folder"]]
+"""What is told of a link, by its key."""
+
+
+def _fill(level: _Level, prefix: str, wanted: Wanted, above: list[int]) -> None:
+    """Read a directory into its level, and have what it says of itself heeded."""
     follow: _Follow = _leave_link
     if wanted.links is not None:
-        follow = partial(_look_through, links=wanted.links, open_fds=[*above, fd])
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            found.extend(_look(entry, prefix, follow))
-            has_rules = has_rules or entry.name == IGNORE_FILE
+        follow = partial(_look_through, links=wanted.links, open_fds=[*above, level.fd])
+    children, has_rules, odd = _read(level.fd, prefix, follow)
+    children.sort(key=_KEY)
     has_rules = has_rules and wanted.filter is not None
-    # Reversed, so that the next one is taken from the end of the list at no cost.
-    found.sort(key=_sort_key, reverse=True)
     ready_key = prefix + (wanted.ready_file or "/")
     is_ready = wanted.ready_file is not None and any(
-        isinstance(child, LocalEntry) and child.key == ready_key for child in found
+        isinstance(child, LocalEntry) and child.key == ready_key for child in children
     )
     if has_rules or is_ready:
-        rules = FolderRules(prefix, _ignore_lines(fd) if has_rules else (), is_ready)
+        rules = FolderRules(prefix, _ignore_lines(level.fd) if has_rules else (), is_ready)
         _enter(rules, wanted)
-        found.append(rules)
-    return fd, found
+        children.insert(0, rules)
+    level.holds(children, odd)
 
 
 def _ignore_lines(fd: int) -> tuple[str, ...]:
@@ -196,46 +239,79 @@ def _enter(rules: FolderRules, wanted: Wanted) -> None:
         raise KeyFailure(f"{IGNORE_FILE}: {error}; correct or remove that line") from error
 
 
-_Follow = Callable[[str], Iterator["LocalItem | str"]]
-"""What is told of a link, by its key."""
+def _read(fd: int, prefix: str, follow: _Follow) -> tuple[list[LocalItem | _Folder], bool, int]:
+    """What is in a directory, in any order; whether there is an ignore file; how much is no file.
+
+    This loop runs once a file, so what is rare stands elsewhere, and an entry is made without the
+    detour through its class's own way of being called.
+    """
+    children: list[LocalItem | _Folder] = []
+    add, new, is_regular = children.append, tuple.__new__, stat.S_ISREG
+    has_rules, odd = False, 0
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            name = entry.name
+            if name == IGNORE_FILE:
+                has_rules = True
+            if not name.isascii() and not _is_utf8(name):
+                # Under its own name, which no key in the bucket can have: a printable one might
+                # be another file's.
+                add(Unknown(prefix + name, _NOT_UTF8, is_problem=True))
+                odd += 1
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError as error:
+                children += _not_told(prefix + name, entry, error)
+                odd += 1
+                continue
+            mtime_ns = status.st_mtime_ns
+            if is_regular(status.st_mode) and -_MAX_NS <= mtime_ns <= _MAX_NS:
+                add(new(LocalEntry, (prefix + name, status.st_size, mtime_ns)))
+            else:
+                children += _special(prefix + name, name, status, follow)
+                odd += 1
+    return children, has_rules, odd
 
 
-def _look(entry: os.DirEntry[str], prefix: str, follow: _Follow) -> Iterator[LocalItem | str]:
-    key = prefix + entry.name
-    if not entry.name.isprintable() and not _is_utf8(entry.name):
-        # Under its own name, which no key in the bucket can have: a printable one might be another
-        # file's.
-        yield Unknown(key, _NOT_UTF8, is_problem=True)
-        return
+def _not_told(key: str, entry: os.DirEntry[str], error: OSError) -> Iterator[LocalItem | _Folder]:
+    """What has a name, but no status."""
     try:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name != CONTROL_DIR:
-                yield key + "/"
-            return
-        status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return  # Deleted while we were looking: it is as missing as if we had come later.
-    except OSError as error:
+        is_folder = entry.is_dir(follow_symlinks=False)
+    except OSError:  # Not every file system says without being asked for the status.
+        is_folder = False
+    if is_folder:
+        yield from _below(key, entry.name)  # To open it will tell what is wrong.
+    elif not isinstance(error, FileNotFoundError):
         yield Unknown(key, _unreadable(error), is_problem=True)
-        # Not every file system says without being asked whether it is a directory.
         yield Unknown(key + "/", _unreadable(error), is_problem=False)
-        return
-    if stat.S_ISREG(status.st_mode):
+    # Else it was deleted meanwhile, and is as missing as if we had come later.
+
+
+def _special(
+    key: str, name: str, status: os.stat_result, follow: _Follow
+) -> Iterator[LocalItem | _Folder]:
+    """What is not simply a file with a usual time."""
+    if stat.S_ISDIR(status.st_mode):
+        yield from _below(key, name)
+    elif stat.S_ISREG(status.st_mode):
         yield local_entry(key, status)
     elif stat.S_ISLNK(status.st_mode):
-        yield from follow(key) if entry.name != CONTROL_DIR else _leave_link(key)
-    elif stat.S_ISDIR(status.st_mode):  # It was none when the folder was read.
-        yield Unknown(key, _VANISHED, is_problem=False)
-        yield Unknown(key + "/", _VANISHED, is_problem=False)
+        yield from follow(key) if name != CONTROL_DIR else _leave_link(key)
     else:
         yield Unknown(key, _SPECIAL, is_problem=False)
 
 
-def _leave_link(key: str) -> Iterator[LocalItem | str]:
+def _below(key: str, name: str) -> Iterator[_Folder]:
+    if name != CONTROL_DIR:
+        yield _Folder(key + "/")
+
+
+def _leave_link(key: str) -> Iterator[LocalItem | _Folder]:
     yield from _unknown_link(key, _SYMLINK, is_problem=False)
 
 
-def _look_through(key: str, links: Links, open_fds: list[int]) -> Iterator[LocalItem | str]:
+def _look_through(key: str, links: Links, open_fds: list[int]) -> Iterator[LocalItem | _Folder]:
     """What a link leads to, under the link's own key."""
     try:
         status = _status_through(key, links, open_fds)
@@ -248,7 +324,7 @@ def _look_through(key: str, links: Links, open_fds: list[int]) -> Iterator[Local
         yield from _unknown_link(key, _unreadable(error), is_problem=True)
     else:
         if stat.S_ISDIR(status.st_mode):
-            yield key + "/"
+            yield _Folder(key + "/")
         elif stat.S_ISREG(status.st_mode):
             yield local_entry(key, status)
         else:
@@ -277,10 +353,6 @@ def local_entry(key: str, status: os.stat_result) -> LocalEntry:
     """
     mtime_ns = max(-_MAX_NS, min(status.st_mtime_ns, _MAX_NS))
     return LocalEntry(key, status.st_size, mtime_ns)
-
-
-def _sort_key(child: LocalItem | str) -> str:
-    return child if isinstance(child, str) else child.key
 
 
 def _is_utf8(name: str) -> bool:

@@ -39,7 +39,7 @@ from ubiops_file_sync.local.names import (
 )
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.trash import Trash, trash_place
-from ubiops_file_sync.model import FolderRules, LocalEntry, LocalItem, Symlinks, Unknown
+from ubiops_file_sync.model import FolderRules, LocalBlock, LocalEntry, LocalItem, Symlinks, Unknown
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _COPY_BYTES = 1 << 20
@@ -128,6 +128,11 @@ class LocalTree:
             raise unreadable_root(self._owner, self.root, error) from error
 
     def walk(self, wanted: Wanted) -> Iterator[LocalItem]:
+        """What is wanted of all that is below the root, in key order; see `walk_blocks`."""
+        for block in self.walk_blocks(wanted):
+            yield from block
+
+    def walk_blocks(self, wanted: Wanted) -> Iterator[LocalBlock]:
         """What is wanted of all that is below the root, in key order; see `local.scan.walk`.
 
         Raises `SafetyHalt` if the root, or the ignore file at it, cannot be read.

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from ubiops_file_sync.errors import ProfileLocked, SyncError
-from ubiops_file_sync.model import Outcome, PlanSummary, Problem, Report, Verb
+from ubiops_file_sync.model import Outcome, PlanSummary, Problem, Report, Settled, Verb
 from ubiops_file_sync.phrases import bytes_words, counted, duration_words
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.report import DONE, forecast, summary_line
@@ -79,6 +79,12 @@ class LogOutcomes(Progress):
             )
         if outcome.problem is not None:
             self._problem(outcome.problem, extra)
+
+    def settled(self, some: Settled) -> None:
+        """Log each of them, if anybody wants that much."""
+        if _log.isEnabledFor(logging.DEBUG):
+            for outcome in some.outcomes():
+                self.did(outcome)
 
     def settling(self, files: int, seconds: float) -> None:
         """Say why it waits."""

@@ -1,6 +1,7 @@
 """Deciding what a pass does: pure functions over sorted streams of plain values."""
 
 from ubiops_file_sync.plan.agreement import Finding, agreement
+from ubiops_file_sync.plan.blocks import KeyOutOfOrder
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import decide, judge
 from ubiops_file_sync.plan.explain import Asked, explain_decision
@@ -8,7 +9,6 @@ from ubiops_file_sync.plan.filters import BadPattern, Filters, Scope
 from ubiops_file_sync.plan.intents import recognise
 from ubiops_file_sync.plan.merge import (
     Clash,
-    KeyOutOfOrder,
     held_back,
     merged,
     plan_actions,

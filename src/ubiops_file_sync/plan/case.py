@@ -69,6 +69,9 @@ class State(Enum):
     UNCHANGED = "as it was when last in step"
     CHANGED = "other than when last in step"
 
+    __hash__ = object.__hash__
+    """Enum's own goes by the name, and the table is asked once a key."""
+
 
 class Newer(Enum):
     """Which of two versions is the newer one, and how that is told."""

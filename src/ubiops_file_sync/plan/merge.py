@@ -1,6 +1,6 @@
 """The three-way merge: two sides and the baseline, all sorted by key, walked once. Pure.
 
-Nothing is held in memory but the three current entries and the few file keys that are string
+Nothing is held in memory but the three current blocks and the few file keys that are string
 prefixes of the current key, so memory does not grow with the number of files (invariant I11).
 """
 
@@ -15,15 +15,19 @@ from ubiops_file_sync.model import (
     BaselineEntry,
     BaselineRow,
     FolderRules,
+    LocalBlock,
     LocalEntry,
     LocalItem,
     PlanSummary,
     Problem,
     Reason,
+    RemoteBlock,
     RemoteEntry,
+    RowBlock,
     Unknown,
     Verb,
 )
+from ubiops_file_sync.plan.blocks import Streams
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import judge
 from ubiops_file_sync.plan.filters import Filters, Scope
@@ -51,18 +55,10 @@ class Clash:
         )
 
 
-class KeyOutOfOrder(Exception):
-    """A stream that must be sorted is not. UbiOps documents no order of listings."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"{key!r} came after a key that sorts behind it")
-        self.key = key
-
-
 def plan_actions(
-    local: Iterable[LocalItem],
-    remote: Iterable[RemoteEntry],
-    baseline: Iterable[BaselineRow],
+    local: Iterable[LocalBlock],
+    remote: Iterable[RemoteBlock],
+    baseline: Iterable[RowBlock],
     policy: Policy,
     now_us: int,
     summary: PlanSummary,
@@ -70,12 +66,14 @@ def plan_actions(
 ) -> Iterator[Action | Problem | Clash]:
     """Every action that brings the two sides in step, in key order.
 
-    The three streams must be sorted by key without repeats. `summary` counts as the streams pass
-    by. Raises `KeyOutOfOrder` if `remote` is not sorted; what was yielded is then worthless.
+    The three streams must be sorted by key without repeats; they come in blocks of any sizes.
+    `summary` counts as the streams pass by. Raises `KeyOutOfOrder` if `remote` is not sorted; what
+    was yielded is then worthless.
     """
     scope = Scope(filters, local_now_us=now_us, remote_now_us=now_us - policy.skew_us)
     open_files: list[_OpenFile] = []
-    for key, here, there, row in merged(local, remote, baseline, summary):
+    streams = Streams(local, remote, baseline, summary)
+    for key, here, there, row in _questions(streams, open_files, summary, policy, scope):
         if isinstance(here, FolderRules):
             scope.enter(here)
             continue
@@ -98,6 +96,27 @@ def plan_actions(
                 open_files.append(_OpenFile(key))
         verdict = _verdict(key, here, there, row, policy, now_us, summary)
         yield from _gated(verdict, row, scope, summary) if filters.ready_file else verdict
+
+
+def _questions(
+    streams: Streams,
+    open_files: list[_OpenFile],
+    summary: PlanSummary,
+    policy: Policy,
+    scope: Scope,
+) -> Iterator[Row]:
+    """The rows of the streams.
+
+    Those in step are left out, unless each has to be asked whether a filter hides it, or whether
+    it is to be sent again.
+    """
+    while True:
+        if policy.refresh_before_us is None and not scope.active:
+            _skip_in_step(streams, open_files)
+        row = next_row(streams, summary)
+        if row is None:
+            return
+        yield row
 
 
 def _forgotten(
@@ -151,6 +170,25 @@ class _OpenFile:
 
     key: str
     reported: bool = False
+    in_step: bool = False
+    """It is on both sides, so that nothing on both sides can be below it."""
+
+
+def _skip_in_step(streams: Streams, open_files: list[_OpenFile]) -> None:
+    """Go on to the first key that is not in step, or that may be below another file."""
+    first = streams.meeting
+    if first is None:
+        return
+    while open_files and not first.startswith(open_files[-1].key):
+        open_files.pop()
+    if not all(one.in_step for one in open_files):
+        return
+    passed = streams.skip_in_step()
+    if not passed:
+        return
+    last = passed[-1]
+    open_files[:] = [one for one in open_files if last.startswith(one.key)]
+    open_files += [_OpenFile(key, in_step=True) for key in passed if last.startswith(key)]
 
 
 def _file_above(key: str, open_files: list[_OpenFile]) -> _OpenFile | None:
@@ -221,48 +259,51 @@ Row = tuple[str, LocalItem | None, RemoteEntry | None, BaselineRow | None]
 
 
 def merged(
-    local: Iterable[LocalItem],
-    remote: Iterable[RemoteEntry],
-    baseline: Iterable[BaselineRow],
+    local: Iterable[LocalBlock],
+    remote: Iterable[RemoteBlock],
+    baseline: Iterable[RowBlock],
     summary: PlanSummary,
 ) -> Iterator[Row]:
-    """The three streams side by side, a row a key.
+    """The three streams side by side, a row a key; see `next_row`.
 
-    All that is unknown comes as one row, and what a folder says of itself as one of its own.
     Raises `KeyOutOfOrder` as `plan_actions` does.
     """
-    locals_, remotes, rows = iter(local), _checked(remote, summary), iter(baseline)
-    here, there, row = next(locals_, None), next(remotes, None), next(rows, None)
-    while here is not None or there is not None or row is not None:
-        key = min(entry.key for entry in (here, there, row) if entry is not None)
-        mine: LocalItem | None = None
-        theirs = known = None
-        if here is not None and here.key == key:
-            mine, here = here, next(locals_, None)
-        if isinstance(mine, Unknown):
-            while there is not None and mine.covers(there.key):
-                theirs, there = there, next(remotes, None)
-            while row is not None and mine.covers(row.key):
-                known, row = row, next(rows, None)
-        elif not isinstance(mine, FolderRules):
-            summary.local_files += mine is not None
-            if there is not None and there.key == key:
-                theirs, there = there, next(remotes, None)
-            if row is not None and row.key == key:
-                known, row = row, next(rows, None)
-        yield key, mine, theirs, known
+    streams = Streams(local, remote, baseline, summary)
+    while (row := next_row(streams, summary)) is not None:
+        yield row
 
 
-def _checked(remote: Iterable[RemoteEntry], summary: PlanSummary) -> Iterator[RemoteEntry]:
-    """The listing without folder markers, as long as it is sorted and free of repeats.
+def _first_key(here: LocalItem | None, there: RemoteEntry | None, row: BaselineRow | None) -> str:
+    """The smallest of the keys that there are, of one at least."""
+    key: str | None = None if here is None else here[0]
+    if there is not None and (key is None or there[0] < key):
+        key = there[0]
+    if row is not None and (key is None or row[0] < key):
+        key = row[0]
+    return key or ""
 
-    The markers are counted too: they take up room in the pages.
+
+def next_row(streams: Streams, summary: PlanSummary) -> Row | None:
+    """What the three streams have of the next key; None: they have ended.
+
+    All that is unknown comes as one row, and what a folder says of itself as one of its own.
     """
-    last: str | None = None
-    for entry in remote:
-        if last is not None and entry.key <= last:
-            raise KeyOutOfOrder(entry.key)
-        last = entry.key
-        summary.remote_files += 1
-        if not keys.is_folder_marker(entry.key, entry.size):
-            yield entry
+    locals_, remotes, rows = streams.local, streams.remote, streams.baseline
+    here, there, row = locals_.head, remotes.head, rows.head
+    if here is None and there is None and row is None:
+        return None
+    theirs = known = None
+    key = _first_key(here, there, row)
+    mine = locals_.take() if here is not None and here.key == key else None
+    if isinstance(mine, Unknown):
+        while (there := remotes.head) is not None and mine.covers(there.key):
+            theirs = remotes.take()
+        while (row := rows.head) is not None and mine.covers(row.key):
+            known = rows.take()
+    elif not isinstance(mine, FolderRules):
+        summary.local_files += mine is not None
+        if there is not None and there.key == key:
+            theirs = remotes.take()
+        if row is not None and row.key == key:
+            known = rows.take()
+    return key, mine, theirs, known

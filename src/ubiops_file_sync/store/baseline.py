@@ -15,10 +15,18 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ubiops_file_sync.errors import ConfigError, SafetyHalt, SyncError
-from ubiops_file_sync.model import BaselineEntry, BaselineRow, Intent, Part, Unfinished
+from ubiops_file_sync.model import (
+    BaselineEntry,
+    BaselineRow,
+    Intent,
+    Part,
+    RowBlock,
+    Unfinished,
+    as_row,
+)
 from ubiops_file_sync.store import history, unfinished
 from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.unfinished import UnfinishedTransfers
@@ -30,7 +38,8 @@ OTHER_PLACES = "other-places"
 BUCKET_TTL = "bucket_ttl_us"
 """The name of the fact (`note`) for how long objects stay: microseconds, or `NO_TTL`."""
 NO_TTL = "none"
-_PAGE_ROWS = 5000
+_PAGE_ROWS = 500
+"""Few enough to stay in a processor's cache until they are compared."""
 _BUSY_S = 30.0
 """How long another program's transaction is waited for."""
 
@@ -56,15 +65,12 @@ _HAS_HISTORY = 3
 _CHANGES = {_HAS_TRANSFERS: unfinished.SCHEMA, _HAS_HISTORY: history.SCHEMA}
 """What was added to the schema since the first version, by the version that brought it."""
 
-_NEXT_ROWS = """
-SELECT key, b.size, b.mtime_ns, b.created_us, i.size, i.mtime_ns, i.started_us, i.finished_us
-FROM (
-    SELECT key FROM (SELECT key FROM baseline WHERE key > :after ORDER BY key LIMIT :rows)
-    UNION
-    SELECT key FROM (SELECT key FROM intent WHERE key > :after ORDER BY key LIMIT :rows)
-)
-LEFT JOIN baseline b USING (key) LEFT JOIN intent i USING (key)
-ORDER BY key LIMIT :rows
+_NEXT_ENTRIES = """
+SELECT key, size, mtime_ns, created_us FROM baseline WHERE key > ? ORDER BY key LIMIT ?
+"""
+_NEXT_INTENTS = """
+SELECT key, size, mtime_ns, started_us, finished_us FROM intent
+WHERE key > ? ORDER BY key LIMIT ?
 """
 
 
@@ -184,7 +190,7 @@ class BaselineStore:
 
     def is_of_other_places(self, identity: Identity) -> bool:
         """Whether a pass between the places of `identity` would halt, since others were in step."""
-        return bool(self._moved(identity)) and next(self.rows(), None) is not None
+        return bool(self._moved(identity)) and not self.is_empty()
 
     def _moved(self, identity: Identity) -> dict[str, tuple[str | None, str]]:
         """Names of the places that are others now, each with the old and the new one."""
@@ -197,7 +203,7 @@ class BaselineStore:
 
     def _require_same(self, identity: Identity) -> None:
         moved = self._moved(identity)
-        if moved and next(self.rows(), None) is None:
+        if moved and self.is_empty():
             # Nothing was ever in step, so nothing can be taken for missing: a typo, corrected.
             for name, value in asdict(identity).items():
                 self.note(name, value)
@@ -252,22 +258,37 @@ class BaselineStore:
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
 
     def rows(self) -> Iterator[BaselineRow]:
-        """Everything recorded, sorted by key; read in blocks, so that no lock is held between."""
+        """Everything recorded, sorted by key."""
+        for block in self.row_blocks():
+            yield from map(as_row, block)
+
+    def row_blocks(self) -> Iterator[RowBlock]:
+        """Everything recorded, sorted by key, in blocks; no lock is held between them.
+
+        Where no upload is under way a block is of bare tuples, as SQLite makes them.
+        """
         after = ""
         while True:
             with self._usable():
-                block = self._db.execute(
-                    _NEXT_ROWS, {"after": after, "rows": _PAGE_ROWS}
-                ).fetchall()
-            for key, size, mtime, created, sent, sent_mtime, started, finished in block:
-                yield BaselineRow(
-                    key,
-                    None if size is None else BaselineEntry(key, size, mtime, created),
-                    None if sent is None else Intent(key, sent, sent_mtime, started, finished),
-                )
-            if len(block) < _PAGE_ROWS:
+                entries = self._db.execute(_NEXT_ENTRIES, (after, _PAGE_ROWS)).fetchall()
+                intents = self._db.execute(_NEXT_INTENTS, (after, _PAGE_ROWS)).fetchall()
+            # What is told up to here of one table may not be all there is of the other.
+            full = [rows for rows in (entries, intents) if len(rows) == _PAGE_ROWS]
+            until = min((rows[-1][0] for rows in full), default=None)
+            if until is not None:
+                entries = [row for row in entries if row[0] <= until]
+                intents = [row for row in intents if row[0] <= until]
+            if intents:
+                yield _joined(entries, intents)
+            elif entries:
+                yield entries
+            if until is None:
                 return
-            after = block[-1][0]
+            after = until
+
+    def is_empty(self) -> bool:
+        """Whether nothing at all is recorded."""
+        return next(self.row_blocks(), None) is None
 
     def row(self, key: str) -> BaselineRow | None:
         """What is recorded of one key; None: nothing."""
@@ -305,11 +326,14 @@ class BaselineStore:
             self._db.executemany("INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?)", in_step)
             self._db.executemany("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?)", begun)
             self._db.executemany("DELETE FROM baseline WHERE key = ?", gone)
-            self._db.executemany(
-                "DELETE FROM intent WHERE key = ?", [*gone, *((e.key,) for e in in_step)]
-            )
+            if self._has_intents():
+                settled = [*gone, *((entry.key,) for entry in in_step)]
+                self._db.executemany("DELETE FROM intent WHERE key = ?", settled)
             if ended:
                 self._unfinished.end(ended)
+
+    def _has_intents(self) -> bool:
+        return self._db.execute("SELECT 1 FROM intent LIMIT 1").fetchone() is not None
 
     def drop_intents(self, before_us: int | None = None) -> None:
         """Forget the uploads of earlier passes: the plan that was just made has heeded them.
@@ -425,6 +449,13 @@ class BaselineStore:
             yield
         except (sqlite3.DatabaseError, ValueError) as error:  # The latter: text that is none.
             raise unusable(self._path, error) from error
+
+
+def _joined(entries: list[Any], intents: list[Any]) -> list[BaselineRow]:
+    """What both tables say of each key, in key order."""
+    base = {row[0]: BaselineEntry._make(row) for row in entries}
+    begun = {row[0]: Intent._make(row) for row in intents}
+    return [BaselineRow(key, base.get(key), begun.get(key)) for key in sorted(base.keys() | begun)]
 
 
 def _create(path: Path, identity: Identity) -> None:

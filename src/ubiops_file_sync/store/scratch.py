@@ -10,11 +10,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.errors import ConfigError
-from ubiops_file_sync.model import Action, LocalEntry, Loser, PlanSummary, Reason, RemoteEntry, Verb
+from ubiops_file_sync.model import (
+    Action,
+    BaselineEntry,
+    LocalEntry,
+    Loser,
+    Outcome,
+    PlanSummary,
+    Reason,
+    RemoteBlock,
+    RemoteEntry,
+    Settled,
+    Verb,
+)
 from ubiops_file_sync.outline import FolderShare, Gist, Outline, unfolded
 from ubiops_file_sync.parts import NEVER_BIG, upload_calls
 
@@ -34,8 +47,8 @@ def scratch_space() -> Iterator[None]:
         ) from error
 
 
-_TRANSFER_CALLS = """
-SELECT coalesce(sum(CASE verb
+_CALLS = """
+CASE verb
     -- an upload over somebody else's version fetches that first, and looks again before it sends;
     -- a loser that is renamed is sent too, after a look whether its name is free
     WHEN 'upload' THEN upload_calls(local_size)
@@ -48,15 +61,20 @@ SELECT coalesce(sum(CASE verb
     WHEN 'delete-local' THEN 1
     WHEN 'adopt' THEN compare
     ELSE 0
-END), 0) FROM action
+END
 """
-
+"""API calls that an action takes, at most."""
 
 _SIZE = """
 CASE verb WHEN 'upload' THEN local_size WHEN 'download' THEN remote_size
     WHEN 'delete-remote' THEN remote_size ELSE 0 END
 """
 """Bytes that an action moves, at most."""
+
+_TOTALS = f"""
+SELECT verb, count(*), sum(loser != 'none'), sum(compare), coalesce(sum({_SIZE}), 0), sum({_CALLS})
+FROM action GROUP BY verb
+"""  # noqa: S608  ours
 
 _BY_REASON = f"""
 SELECT verb, reason, loser, compare, count(*) AS files, sum({_SIZE}) AS bytes FROM action
@@ -80,6 +98,16 @@ _IS_BIG = """
 (verb IN ('upload', 'download', 'delete-remote')
     AND max(coalesce(local_size, 0), coalesce(remote_size, 0)) >= :big)
 """
+
+
+_IS_SETTLED = "(verb = 'forget' OR (verb = 'adopt' AND NOT compare))"
+"""Nothing is left to find out or to move: only the baseline is to be written."""
+_SETTLED_BLOCK = 4_000
+_VERB = {verb: verb.value for verb in Verb}
+_REASON = {reason: reason.name for reason in Reason}
+_LOSER = {loser: loser.value for loser in Loser}
+"""As they stand in the database; an enum takes longer to tell its own name."""
+_INSERT = "INSERT INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Scratch:
@@ -110,6 +138,8 @@ class Spool(Scratch):
             " created_us INTEGER) WITHOUT ROWID, STRICT"
         )
         self.big_bytes = big_bytes
+        self._added: list[tuple[object, ...]] = []
+        """What is not in the database yet."""
         self._db.create_function("upload_calls", 1, self._upload_calls, deterministic=True)
 
     def _upload_calls(self, size: int | None) -> int:
@@ -118,27 +148,35 @@ class Spool(Scratch):
     def add(self, action: Action) -> None:
         """Append an action; a key has one at most."""
         local, remote = action.local, action.remote
-        self._db.execute(
-            "INSERT INTO action VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self._added.append(
             (
                 action.key,
-                action.verb.value,
-                action.reason.name,
-                action.loser.value,
+                _VERB[action.verb],
+                _REASON[action.reason],
+                _LOSER[action.loser],
                 action.compare,
                 None if local is None else local.size,
                 None if local is None else local.mtime_ns,
                 None if remote is None else remote.size,
                 None if remote is None else remote.created_us,
-            ),
+            )
         )
+        if len(self._added) >= _BLOCK:
+            self._write()
+
+    def _write(self) -> None:
+        """What was added is in the database; many at a time, which takes half as long."""
+        self._db.executemany(_INSERT, self._added)
+        self._added.clear()
 
     def take_back(self, key: str) -> None:
         """Remove the action on `key`, if there is one."""
+        self._write()
         self._db.execute("DELETE FROM action WHERE key = ?", (key,))
 
     def clear(self) -> None:
         """Remove every action."""
+        self._added.clear()
         self._db.execute("DELETE FROM action")
 
     def actions(self) -> Iterator[Action]:
@@ -146,8 +184,24 @@ class Spool(Scratch):
         return self._those("TRUE")
 
     def small(self) -> Iterator[Action]:
-        """The actions on files that travel whole, sorted by key."""
-        return self._those(f"NOT {_IS_BIG}")
+        """The actions on files that travel whole, sorted by key, but for those of `settled`."""
+        return self._those(f"NOT {_IS_BIG} AND NOT {_IS_SETTLED}")
+
+    def settled(self) -> Iterator[Settled]:
+        """The actions that only write the baseline, many at a time, sorted by key."""
+        self._write()
+        query = f"SELECT * FROM action WHERE {_IS_SETTLED} ORDER BY key"  # noqa: S608  ours
+        cursor = self._db.execute(query)
+        while rows := cursor.fetchmany(_SETTLED_BLOCK):
+            yield Settled(
+                [
+                    tuple.__new__(BaselineEntry, (row[0], row[5], row[6], row[8]))
+                    for row in rows
+                    if row[1] == Verb.ADOPT.value
+                ],
+                [row[0] for row in rows if row[1] == Verb.FORGET.value],
+                partial(_settled_outcomes, rows),
+            )
 
     def big(self) -> Iterator[Action]:
         """The actions on files that travel in parts, sorted by key."""
@@ -155,11 +209,13 @@ class Spool(Scratch):
 
     def find(self, key: str) -> Action | None:
         """The action on `key`; None: there is none."""
+        self._write()
         row = self._db.execute("SELECT * FROM action WHERE key = ?", (key,)).fetchone()
         return None if row is None else _action(row)
 
     def _those(self, condition: str) -> Iterator[Action]:
         query = f"SELECT * FROM action WHERE {condition} ORDER BY key"  # noqa: S608  ours
+        self._write()
         cursor = self._db.execute(query, {"big": self.big_bytes})
         while block := cursor.fetchmany(_BLOCK):
             for row in block:
@@ -167,21 +223,23 @@ class Spool(Scratch):
 
     def sum_up(self, summary: PlanSummary) -> None:
         """Fill in what `summary` says of the actions."""
-        for verb, count in self._db.execute("SELECT verb, count(*) FROM action GROUP BY verb"):
-            summary.actions[Verb(verb)] = count
-        summary.conflicts = self._one("SELECT count(*) FROM action WHERE loser != 'none'")
-        summary.comparisons = self._one("SELECT count(*) FROM action WHERE compare")
-        summary.bytes_up = self._one(
-            "SELECT coalesce(sum(local_size), 0) FROM action WHERE verb = 'upload'"
-        )
-        summary.bytes_down = self._one(
-            "SELECT coalesce(sum(remote_size), 0) FROM action"
-            " WHERE verb IN ('download', 'delete-remote')"
-        )
-        summary.transfer_calls = self._one(_TRANSFER_CALLS)
+        self._write()
+        summary.conflicts = summary.comparisons = summary.transfer_calls = 0
+        summary.bytes_up = summary.bytes_down = 0
+        for name, count, conflicts, compared, size_bytes, calls in self._db.execute(_TOTALS):
+            verb = Verb(name)
+            summary.actions[verb] = count
+            summary.conflicts += conflicts
+            summary.comparisons += compared
+            summary.transfer_calls += calls
+            if verb is Verb.UPLOAD:
+                summary.bytes_up = size_bytes
+            else:
+                summary.bytes_down += size_bytes
 
     def outline(self, most_folders: int) -> Outline:
         """The plan in a few rows; `most_folders` are named."""
+        self._write()
         gists = [
             Gist(Verb(verb), Reason[reason], Loser(loser), bool(compare), files, size)
             for verb, reason, loser, compare, files, size in self._db.execute(_BY_REASON)
@@ -216,9 +274,6 @@ class Spool(Scratch):
             shares.append(FolderShare(f"{above}{folder}", is_flat, files, size_bytes, actions))
         return shares
 
-    def _one(self, query: str) -> int:
-        return int(self._db.execute(query).fetchone()[0])
-
 
 def _action(
     row: tuple[str, str, str, str, int, int | None, int | None, int | None, int | None],
@@ -232,6 +287,16 @@ def _action(
     return Action(
         Verb(verb), key, Reason[reason], local, remote, Loser(loser), compare=bool(compare)
     )
+
+
+def _settled_outcomes(rows: list[Any]) -> Iterator[Outcome]:
+    for action in map(_action, rows):
+        if action.verb is Verb.FORGET:
+            yield Outcome(action, Verb.FORGET, forgotten=True)
+        elif action.local is not None and action.remote is not None:
+            created_us = action.remote.created_us
+            base = BaselineEntry(action.key, action.local.size, action.local.mtime_ns, created_us)
+            yield Outcome(action, Verb.ADOPT, baseline=base)
 
 
 def _shared_folder(first: str, last: str) -> str:
@@ -268,9 +333,10 @@ class ListingSort(Scratch):
             " WITHOUT ROWID, STRICT"
         )
 
-    def sorted(self, entries: Iterable[RemoteEntry]) -> Iterator[RemoteEntry]:
-        """All of `entries`, read to their end first, sorted by key and without repeats."""
-        self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", entries)
+    def sorted(self, pages: Iterable[RemoteBlock]) -> Iterator[RemoteBlock]:
+        """All of `pages`, read to their end first, sorted by key and without repeats."""
+        for page in pages:
+            self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", page)
         cursor = self._db.execute("SELECT key, size, created_us FROM entry ORDER BY key")
         while block := cursor.fetchmany(_BLOCK):
-            yield from map(RemoteEntry._make, block)
+            yield [RemoteEntry._make(row) for row in block]

@@ -32,8 +32,7 @@ def unusable(path: Path, error: Exception) -> ConfigError:
     """The message for a state that cannot be read or written."""
     start = f"the recorded state {path} "
     if _is_damage(error):
-        # Python would quote what it could not read, and that may be anything.
-        words = error if hasattr(error, "sqlite_errorcode") else "it holds what no pass has written"
+        words = _words(error)
         aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
         return ConfigError(
             f"{start}is damaged ({words}); move it away: {aside}. The next pass then compares both "
@@ -41,6 +40,13 @@ def unusable(path: Path, error: Exception) -> ConfigError:
         )
     reason = words_of(error) if isinstance(error, OSError) else error
     return ConfigError(f"{start}cannot be used ({reason}); {_remedy(error)}")
+
+
+def _words(error: Exception) -> str:
+    """What is wrong with a damaged state. Python would quote text that it could not read."""
+    if hasattr(error, "sqlite_errorcode") or isinstance(error, sqlite3.DataError):
+        return "".join(char if char.isprintable() else "?" for char in str(error))
+    return "it holds what no pass has written"
 
 
 def _is_damage(error: Exception) -> bool:
