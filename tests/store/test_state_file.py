@@ -357,9 +357,7 @@ def test_what_nobody_foresaw_has_the_state_looked_through(path: Path) -> None:
 
 def test_text_that_is_none_is_damage_and_is_not_quoted(path: Path) -> None:
     made(path, entry("a-key-to-be-found"))
-    path.write_bytes(
-        path.read_bytes().replace(b"a-key-to-be-found", b"a-key-\x1b[31m\xff\xfefound")
-    )
+    path.write_bytes(path.read_bytes().replace(b"a-key-to-be-found", b"a-key-\x1b[31m\xff\xfefoun"))
     with (
         BaselineStore.open(path, IDENTITY) as store,
         pytest.raises(
