@@ -82,8 +82,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Web]:
-    """A server that keeps everything below `folder`."""
+def serving(folder: Path, provider: str = "amazon_s3") -> Iterator[Web]:
+    """A server that keeps everything below `folder`, and is said to be of `provider`."""
     folder.mkdir(parents=True)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
@@ -101,6 +101,7 @@ def serving(folder: Path) -> Iterator[Web]:
             tls_port=web.tls_port,
             certificate=certificate,
             key=key,
+            provider=provider,
         )
     )
     with subprocess.Popen(["nginx", "-c", str(config), "-p", str(folder)]) as process:

@@ -13,8 +13,14 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from ubiops_file_sync.bucket.traffic import Transfer
 from ubiops_file_sync.meter import Standing
 from ubiops_file_sync.model import Direction
-from ubiops_file_sync.phrases import bytes_words, counted, duration_words, rate_words, span_us
-from ubiops_file_sync.report import printable
+from ubiops_file_sync.phrases import (
+    bytes_words,
+    counted,
+    duration_words,
+    printable,
+    rate_words,
+    span_us,
+)
 
 MOST_TRANSFERS = 4
 """Files that are shown, of those that travel at the moment."""

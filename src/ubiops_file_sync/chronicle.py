@@ -17,8 +17,9 @@ from ubiops_file_sync.phrases import (
     duration_words,
     moment_here,
     moment_us,
+    printable,
 )
-from ubiops_file_sync.report import done_words, printable
+from ubiops_file_sync.report import done_words
 
 _CUT_OFF = "its end is not known: killed, or the machine stopped"
 _PREAMBLE = re.compile(r"profile '[^']*': ")

@@ -33,10 +33,10 @@ from ubiops_file_sync.errors import (
 )
 from ubiops_file_sync.logs import LogOutcomes
 from ubiops_file_sync.model import ConflictPolicy, Direction, Reason, Report
+from ubiops_file_sync.phrases import printable
 from ubiops_file_sync.plan.guards import EMPTY_ROOT, EVERYTHING_CHANGED
 from ubiops_file_sync.progress import AllOf, Progress
 from ubiops_file_sync.reconcile import Reconciler
-from ubiops_file_sync.report import printable
 from ubiops_file_sync.stop import Stop
 
 _log = logging.getLogger(__name__)

@@ -311,11 +311,7 @@ def steady_skew_us(store: BaselineStore, measured_us: int) -> int:
     A measurement is good to a second at best. If each pass went by its own, two versions that are
     less than that apart would be the newer one by turns, and passes would never converge (I4).
     """
-    noted = store.noted(_SKEW)
-    try:
-        noted_us = 0 if noted is None else int(noted)
-    except ValueError:  # A damaged state, of which SQLite notices nothing.
-        noted_us = 0
+    noted_us = store.noted_number(_SKEW) or 0
     if measured_us and abs(measured_us - noted_us) <= _SKEW_NOISE_US:
         return noted_us
     if measured_us != noted_us:

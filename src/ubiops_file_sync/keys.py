@@ -31,7 +31,7 @@ _SHORTEST_STEM = 4
 _ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?=/|\Z)")
 """``\\Z`` and not ``$``, which also matches before a line feed: that is an ordinary name."""
 
-_SUSPECT = re.compile(rf"{_ODD_PART.pattern}|\0|{re.escape(CONTROL_DIR)}")
+_SUSPECT = re.compile(rf"{_ODD_PART.pattern}|\0|{re.escape(CONTROL_DIR)}|{re.escape(IGNORE_FILE)}/")
 """Whatever is to be looked at more closely."""
 
 CONFLICT_GLOB = "*.conflict-[0-9]*Z*"
@@ -76,8 +76,16 @@ def refusal(key: str) -> str | None:
         return f"the name is longer than {MAX_KEY_BYTES} bytes; shorten it"
     if any(len(part) > MAX_PART_BYTES for part in encoded.split(b"/")):
         return f"a part of the name is longer than {MAX_PART_BYTES} bytes; shorten it"
-    if CONTROL_DIR in key.split("/"):
+    return _reserved(key.split("/"))
+
+
+def _reserved(parts: list[str]) -> str | None:
+    """Why a key of these parts is in the way of what this program keeps below a root."""
+    if CONTROL_DIR in parts:
         return f"{CONTROL_DIR}/ is where this program keeps its own files; rename the object"
+    if IGNORE_FILE in parts[:-1]:
+        # Such a folder, once made, would halt every pass: what cannot be read might hide files.
+        return f"{IGNORE_FILE} is a file of rules, and no folder; rename the object"
     return None
 
 

@@ -13,6 +13,8 @@ MIB = 1 << 20
 SMALLEST_PART_BYTES = 5 * MIB
 _USUAL_PART_BYTES = 32 * MIB
 _LARGEST_PART_BYTES = 2048 * MIB
+MOST_PARTS = 50_000
+"""Of a file, with any provider."""
 NEVER_BIG = 1 << 62
 """A threshold that no file has."""
 _FEW_PARTS = 512

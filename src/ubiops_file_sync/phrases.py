@@ -1,4 +1,4 @@
-"""Sizes, times and spans as people read them. Pure."""
+"""Sizes, times, spans and names as people read them. Pure."""
 
 from __future__ import annotations
 
@@ -86,3 +86,13 @@ def span_us(span: int) -> str:
             parts.append(f"{seconds // length} {unit}")
             seconds %= length
     return " ".join(parts[:2]) or "less than 1 s"
+
+
+def printable(text: str) -> str:
+    """A key as one line that cannot play tricks on a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )

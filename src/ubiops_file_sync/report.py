@@ -8,7 +8,13 @@ from typing import Any
 
 from ubiops_file_sync.model import Action, Loser, PlanSummary, Problem, Reason, Report, Verb
 from ubiops_file_sync.outline import FolderShare, Outline
-from ubiops_file_sync.phrases import bytes_words, counted, duration_words, minutes_words
+from ubiops_file_sync.phrases import (
+    bytes_words,
+    counted,
+    duration_words,
+    minutes_words,
+    printable,
+)
 
 JSON_VERSION = 1
 
@@ -48,16 +54,6 @@ _URGENCY = (0, 1, 5, 130, 3, 4, 2, 78)
 def worst_exit_code(codes: Iterable[int]) -> int:
     """The exit code of a run over several profiles: the most urgent of theirs."""
     return max(codes, key=_URGENCY.index, default=0)
-
-
-def printable(text: str) -> str:
-    """A key as one line that cannot play tricks on a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )
 
 
 def action_line(action: Action) -> str:

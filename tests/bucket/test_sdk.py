@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,9 @@ def test_nothing_is_written_unless_asked_for(file: Path) -> None:
     assert not file.exists()
 
 
-@pytest.mark.parametrize("damage", ["other bytes", "a flipped bit", "another SDK", "cut off"])
+@pytest.mark.parametrize(
+    "damage", ["other bytes", "a flipped bit", "another SDK", "cut off", "no text"]
+)
 def test_a_file_of_no_use_is_replaced(
     damage: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +79,10 @@ def test_a_file_of_no_use_is_replaced(
     elif damage == "a flipped bit":
         # Valid, and fatal: what asks for a file would delete it.
         file.write_bytes(good.replace(b'"GET"', b'"PUT"', 1))
+    elif damage == "no text":
+        # Whoever wrote it got the digest right.
+        content = b'{"learnt_from": "\xff"}'
+        file.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
     elif damage == "cut off":
         file.write_bytes(good[:-200])
     else:

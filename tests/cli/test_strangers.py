@@ -148,3 +148,10 @@ def test_a_disk_mounted_below_the_root_is_named(shell: Shell) -> None:
         assert (shell.files / "b").exists()
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_whatever_a_message_quotes_the_terminal_obeys_none_of_it(shell: Shell) -> None:
+    shell.profile()
+    done = shell("apply", "\x1b]0;title\x07.plan")
+    assert (done.returncode, "\x1b" in done.stderr) == (2, False)
+    assert r"error: \x1b]0;title\x07.plan cannot be read" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import stat
@@ -162,7 +163,26 @@ def test_nothing_is_overwritten_and_the_name_has_the_time(shell: Shell) -> None:
     assert (shell.cwd / done.stdout.strip()).is_file()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK nonsense", b"{}"])
+def a_zip(content: bytes, packed: int = zipfile.ZIP_STORED) -> bytes:
+    """A bundle whose decisions are these bytes."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", packed) as archive:
+        archive.comment = b"ubiops-file-sync support 1"
+        archive.writestr("profiles/models/decisions.json", content)
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK nonsense",
+        b"{}",
+        a_zip(b"\xff"),
+        a_zip(b"[" * 100_000),
+        a_zip(b"[]", zipfile.ZIP_BZIP2),
+    ],
+)
 def test_what_is_no_bundle_is_refused(shell: Shell, content: bytes) -> None:
     (shell.cwd / "x.zip").write_bytes(content)
     done = shell("support-bundle", "--replay", "x.zip")

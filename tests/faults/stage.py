@@ -7,6 +7,7 @@ nothing else is another than in the product.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import re
 import sys
@@ -61,6 +62,7 @@ class Stage:
         arguments = ["ubiops-file-sync", "--config", str(self._config()), *words]
         with ExitStack() as stack:
             stack.callback(tear_down)
+            stack.callback(gc.unfreeze)  # The command has its process for itself, usually.
             stack.enter_context(mock.patch.object(sys, "argv", arguments))
             stack.enter_context(contextlib.redirect_stdout(said))
             stack.enter_context(contextlib.redirect_stderr(said))

@@ -41,6 +41,8 @@ DANGEROUS = [
     pytest.param(".ubiops-sync", "own files", id="the control directory"),
     pytest.param(".ubiops-sync/trash/1/a", "own files", id="something in the control directory"),
     pytest.param("a/.ubiops-sync/b", "own files", id="the control directory of a root below"),
+    pytest.param(".ubiopsignore/a", "file of rules", id="a folder where rules are looked for"),
+    pytest.param("a/.ubiopsignore/b/c", "file of rules", id="such a folder further down"),
 ]
 
 
@@ -56,6 +58,7 @@ HARMLESS = [
     pytest.param("...", id="three dots"),
     pytest.param("..a/b..", id="dots at the edge of names"),
     pytest.param(".hidden", id="a hidden file"),
+    pytest.param("a/.ubiopsignore", id="a file of rules"),
     pytest.param(" ", id="a space"),
     pytest.param("a\nb", id="a line feed within"),
     pytest.param(".\n", id="a dot and a line feed"),

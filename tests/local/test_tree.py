@@ -788,3 +788,14 @@ def test_whether_the_root_may_be_written_to_is_told_before_anything_is_planned(
         assert as_nobody(root, "print(tree.is_writable())") == [str(writable)]
     finally:
         root.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["../../secret", "../tmp/x", "/etc/passwd"])
+def test_a_staged_file_of_before_is_none_that_stands_elsewhere(
+    tree: LocalTree, root: Path, name: str
+) -> None:
+    write(root / "secret", b"mine")
+    with tree.staging(name) as staged:
+        staged.file.write(b"overwritten")
+        assert staged.name != name
+    assert contents(root) == {"secret": b"mine"}

@@ -10,10 +10,13 @@ from plan.sides import NOW_US
 from ubiops_file_sync.model import (
     Action,
     BaselineRow,
+    LocalBlock,
     LocalItem,
     PlanSummary,
     Problem,
+    RemoteBlock,
     RemoteEntry,
+    RowBlock,
 )
 from ubiops_file_sync.plan import Clash, Filters, Policy, plan_actions
 
@@ -45,15 +48,25 @@ def plan(
     policy: Policy | None = None,
     filters: Filters | None = None,
 ) -> Planned:
-    planned = Planned()
-    for item in plan_actions(
+    return plan_blocks(
         one_by_one(sorted(local, key=lambda entry: entry.key)),
         one_by_one(remote),
         one_by_one(sorted(rows, key=lambda row: row.key)),
         policy or Policy(),
-        NOW_US,
-        planned.summary,
-        filters or Filters(),
+        filters,
+    )
+
+
+def plan_blocks(
+    local: Iterable[LocalBlock],
+    remote: Iterable[RemoteBlock],
+    rows: Iterable[RowBlock],
+    policy: Policy,
+    filters: Filters | None = None,
+) -> Planned:
+    planned = Planned()
+    for item in plan_actions(
+        local, remote, rows, policy, NOW_US, planned.summary, filters or Filters()
     ):
         if isinstance(item, Action):
             assert item.key not in planned.actions, "two actions on one key"

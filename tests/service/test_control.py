@@ -206,6 +206,20 @@ def test_nonsense_is_answered_or_dropped_and_the_service_goes_on(
         assert "Traceback" not in service.log.read_text()
 
 
+@pytest.mark.parametrize(
+    "words", [b'{"command": ["status"]}\n', b'{"command": {}}\n', b"[" * 60_000 + b"\n"]
+)
+def test_a_request_of_the_wrong_shape_is_answered_all_the_same(place: Place, words: bytes) -> None:
+    place.configure(p={})
+    with place.service() as service:
+        service.hears("READY=1")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(address(place)))
+            connection.settimeout(15)
+            connection.sendall(words)
+            assert "error" in json.loads(connection.recv(65_536))
+
+
 def test_whoever_connects_and_says_nothing_holds_nobody_up(place: Place) -> None:
     place.configure(p={"every": "1s"})
     with place.service() as service:

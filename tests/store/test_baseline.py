@@ -176,3 +176,17 @@ def test_many_keys_survive_a_new_start(path: Path) -> None:
     made(path, *entries(12_000))
     with BaselineStore.open(path, IDENTITY) as store:
         assert recorded(store) == entries(12_000)
+
+
+@pytest.mark.parametrize("value", ["", "soon", "9" * 19, "٣", "CAST(x'ff' AS TEXT)"])
+def test_a_fact_that_is_to_be_a_number_and_is_none_is_a_damaged_state(
+    path: Path, value: str
+) -> None:
+    with BaselineStore.open(path, IDENTITY) as store:
+        store.note("skew", "-12")
+        assert store.noted_number("skew") == -12
+        assert store.noted_number("another") is None
+        place = value if value.startswith("CAST") else f"'{value}'"
+        store._db.execute(f"UPDATE meta SET value = {place} WHERE name = 'skew'")
+        with pytest.raises(ConfigError, match="is damaged"):
+            store.noted_number("skew")

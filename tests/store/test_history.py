@@ -289,7 +289,10 @@ def test_a_row_that_makes_no_sense_is_a_damaged_state(path: Path) -> None:
     with BaselineStore.open(path, IDENTITY) as store:
         went(store, ended(begun(1)))
         store._db.execute("UPDATE pass SET account = '{'")
-        with pytest.raises(ConfigError, match="pass-1 cannot be read"):
+        with pytest.raises(ConfigError, match=r"is damaged \(pass pass-1 cannot be read"):
+            remembered(store)
+        store._db.execute("UPDATE pass SET account = ?", ("[" * 100_000,))
+        with pytest.raises(ConfigError, match="is damaged"):
             remembered(store)
 
 

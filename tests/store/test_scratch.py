@@ -202,3 +202,21 @@ def test_a_folder_holds_what_was_noted_at_whatever_depth() -> None:
         folders.note("a/b/d")
         assert [folders.holds(name) for name in ("", "a", "a/b")] == [True] * 3
         assert [folders.holds(name) for name in ("a/b/c", "b", "a/")] == [False] * 3
+
+
+def test_names_that_are_no_unicode_are_sorted_with_the_others() -> None:
+    listing = [RemoteEntry(key, 1, 1) for key in ("b", "\ud800", "a\0", "\uffff", "\udfffx")]
+    with ListingSort() as sorting:
+        [block] = sorting.sorted([listing])
+        assert [one.key for one in block] == sorted(one.key for one in listing)
+
+
+def test_sparse_files_larger_than_any_disk_overflow_nothing() -> None:
+    def upload(key: str) -> Action:
+        return Action(Verb.UPLOAD, key, Reason.NEW_LOCAL, LocalEntry(key, 2**62, 1), None)
+
+    with spooled(map(upload, "abc")) as spool:
+        summary = PlanSummary()
+        spool.sum_up(summary)
+        assert summary.bytes_up == 2**63 - 1
+        assert spool.outline(5).folders[0].files == 3

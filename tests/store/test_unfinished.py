@@ -7,7 +7,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from store.states import IDENTITY, entries, made, recorded
+from ubiops_file_sync.errors import ConfigError
 from ubiops_file_sync.model import BaselineEntry, Direction, Part, Unfinished
 from ubiops_file_sync.store import BaselineStore
 
@@ -73,3 +76,25 @@ def test_a_state_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
         store.note_transfer(UP)
     with BaselineStore.open_read_only(path, IDENTITY) as store:
         assert (store.unfinished_transfers(), recorded(store)) == ([UP], entries(3))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE transfer SET direction = 'sideways'",
+        "UPDATE part SET key = 'of no transfer'",
+        "UPDATE transfer SET part_bytes = 0",
+        "UPDATE transfer SET part_bytes = 1, size = 9223372036854775807",
+        "UPDATE transfer SET size = -1",
+        "UPDATE transfer SET handle = '../../../elsewhere'",
+        "UPDATE transfer SET handle = '..'",
+        "UPDATE transfer SET handle = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_a_transfer_that_cannot_be_is_a_damaged_state(path: Path, damage: str) -> None:
+    with BaselineStore.open(path, IDENTITY) as store:
+        store.note_transfer(DOWN)
+        store.note_transfer(Part("big", Direction.DOWNLOAD, 1, ""))
+        store._db.execute(damage)
+        with pytest.raises(ConfigError, match=r"is damaged .*; move it away: mv "):
+            store.unfinished_transfers()

@@ -104,7 +104,7 @@ class Account:
     def _items(self, answer: Answer) -> list[dict[str, Any]]:
         try:
             body = json.loads(answer.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, list):
             raise self._no_ubiops()

@@ -388,6 +388,7 @@ class _Exchange:
             return True
 
 
+_STATUS = re.compile(r"[0-9]{3}", re.ASCII)
 _HEADER_LINE = re.compile(r"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
 
 
@@ -396,7 +397,7 @@ def _parsed(head: list[bytes]) -> Answer:
     _, _, last = ("\r\n" + b"".join(head).decode("latin-1")).rpartition("\r\nHTTP/")
     first, _, lines = last.partition("\r\n")
     words = first.split(None, 2)
-    status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    status = int(words[1]) if len(words) > 1 and _STATUS.fullmatch(words[1]) else 0
     reason = words[2].strip() if len(words) > 2 else ""
     return Answer(status, reason, _joined(_HEADER_LINE.findall(lines)))
 

@@ -15,7 +15,8 @@ import msgspec
 from ubiops_file_sync.model import RemoteEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Size = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""Bytes, as far as a number in JSON tells them exactly; providers end at some 2**45."""
 
 
 class _Item(msgspec.Struct, gc=False):

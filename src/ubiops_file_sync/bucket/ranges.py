@@ -22,7 +22,7 @@ from ubiops_file_sync.errors import RangesUnknown, TransferLost
 from ubiops_file_sync.model import Direction, RemoteEntry
 
 _CHANGED = "the object changed in the bucket during the pass; the next takes it"
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
 _PRECONDITION_FAILED = 412
 _BEYOND_THE_END = 416
 

@@ -176,6 +176,6 @@ def json_of(answer: Answer) -> dict[str, Any]:
     """The answer's JSON object; an empty one if it is none."""
     try:
         body = json.loads(answer.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -72,7 +72,7 @@ def _refusal(response: Answer) -> Refused | Damaged:
     """
     try:
         body = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         for name in ("error", "error_message", "detail"):

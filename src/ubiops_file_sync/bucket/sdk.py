@@ -129,7 +129,7 @@ def _read(file: Path, seen: str) -> Mapping[str, CallPattern] | None:
         if told != _digest(content):
             return None
         kept = msgspec.json.decode(content, type=_Kept)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         return None
     is_ours = kept.learnt_from == seen and kept.patterns.keys() == CALLS.keys()
     return kept.patterns if is_ours else None

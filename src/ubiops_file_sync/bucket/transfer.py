@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 
 from ubiops_file_sync.bucket.contract import Fetched
@@ -26,6 +27,7 @@ GOOGLE = "google_cloud_storage"
 _TAKEN = {409, 412}
 """What Azure and S3 answer to `If-None-Match: *` where an object stands."""
 
+_LENGTH = re.compile(r"[0-9]{1,19}", re.ASCII)
 _ERROR_BYTES = 4096
 """As much of a provider's error as is read."""
 
@@ -71,8 +73,8 @@ class _Download:
         if answer.status != 200:
             self._refusal = Refusal(answer)
             return self._refusal.hear
-        told = answer.headers.get("content-length")
-        if told is not None and int(told) != self._size:
+        told = _LENGTH.fullmatch(answer.headers.get("content-length", ""))
+        if told is not None and int(told[0]) != self._size:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
         self._known = known = provider_digest(answer.headers, cheap=self._same_as is None)
         if known and self._same_as and self._same_as(known.algorithm) == known.value:

@@ -5,14 +5,13 @@ The facts of the API that shape it are in design section 2.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
-from typing import Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -49,13 +48,15 @@ _SMALLER_PAGE_ITEMS = 100
 """For an installation that refuses pages of `PAGE_ITEMS`."""
 _SMALLEST_SKEW_US = 3_000_000
 
+_LONGEST_TTL_S = 10**10
+
 Result = TypeVar("Result")
 
 
 class _BucketDetail(msgspec.Struct):
     id: str = ""
     provider: str = ""
-    ttl: int | None = None
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST_TTL_S)] | None = None
     """Seconds."""
 
 
@@ -135,17 +136,19 @@ class UbiOpsBucket:
     def pages(self) -> Iterator[list[RemoteEntry]]:
         """The listing; a page that fails for good raises, whatever came before it."""
         token: str | None = None
-        seen, seen_page = "", 1
-        for number in itertools.count(1):
+        # One token of before is remembered, after 1, 2, 4, 8 … pages another one: however large a
+        # circle is, it comes round to one of them (Brent).
+        remembered, reach, pages = None, 1, 0
+        while True:
             entries, token = self._page(token)
             yield entries
-            if not token:
+            if token is None:
                 return
-            # By one token at a time (Brent's way), so that memory does not grow with the pages.
-            if token == seen:
+            if token == remembered:
                 raise self._explained(Damaged("the listing goes round in a circle"), "list")
-            if number == seen_page:
-                seen, seen_page = token, 2 * seen_page
+            pages += 1
+            if pages == reach:
+                remembered, reach, pages = token, reach * 2, 0
 
     def _page(self, token: str | None) -> tuple[list[RemoteEntry], str | None]:
         options: dict[str, Any] = {}
@@ -448,7 +451,7 @@ def _told_by_the_api() -> Iterator[None]:
         yield
     except (NoTime, OutsidePrefix) as error:
         raise Damaged(str(error)) from None
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         raise Damaged(NOT_OF_THE_API) from None
 
 
@@ -467,7 +470,7 @@ def server_us(headers: Mapping[str, str]) -> int:
     """The server's clock, from `Date`; the local one if it sends none."""
     try:
         return _date_us(headers["date"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return time.time_ns() // 1000
 
 

@@ -106,7 +106,7 @@ def _diagnose(config: Path | None, profiles: tuple[str, ...], *, as_json: bool) 
 
 def finding_lines(finding: Finding) -> Iterator[str]:
     """A finding as people read it: a line, and one with its remedy."""
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     first, *more = finding.words.splitlines() or [""]
     yield f"  {finding.level:<7}  {finding.check}: {printable(first)}"
@@ -162,7 +162,7 @@ def _examine(
 
 def _examined(profile: Profile, prefix: str | None) -> Examination:
     from ubiops_file_sync.contract import examine, raw_bucket, scratch_prefix
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     def tell_left(name: str) -> None:
         click.echo(f"{profile.name}: could not be removed: {printable(name)}", err=True)
@@ -176,7 +176,7 @@ _HEAD = ("belief", "what was found", "holds?")
 
 def _lines(profile: str, told: Examination) -> Iterator[str]:
     from ubiops_file_sync.contract import Holds
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     rows = [
         (belief.words, printable(found.words), found.holds.value) for belief, found in told.findings

@@ -52,7 +52,7 @@ def explain(config: Path | None, key: str, *, name: str | None, as_json: bool) -
 
 
 def _lines(told: Explanation) -> Iterator[str]:
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     address, verdict = told.address, told.verdict
     yield f"{address.profile.name}: {printable(address.key)}"

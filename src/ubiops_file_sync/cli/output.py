@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from ubiops_file_sync.cli.ink import inked
+from ubiops_file_sync.phrases import printable
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
 
@@ -72,6 +73,8 @@ def is_coloured(stream: TextIO) -> bool:
 
 
 def _write(line: str, stream: TextIO) -> None:
+    """Whatever a message quotes, nothing in it is a command to the terminal."""
+    line = "\n".join(map(printable, line.split("\n")))
     colours = is_coloured(stream)
     click.echo(inked(line) if colours else line, file=stream, color=colours)
 

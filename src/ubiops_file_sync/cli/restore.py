@@ -99,7 +99,7 @@ class _Restoration:
 
     def put_back(self) -> _Told:
         """Put it in its own place. Raises `SyncError` if that fails."""
-        from ubiops_file_sync.report import printable
+        from ubiops_file_sync.phrases import printable
         from ubiops_file_sync.restore import Fate
 
         step = self._restorer.put_back(self._version)
@@ -116,7 +116,7 @@ class _Restoration:
         return _Told(lines, Fate.PUT_BACK.value, kept_under=step.kept_under)
 
     def _named(self) -> str:
-        from ubiops_file_sync.report import printable
+        from ubiops_file_sync.phrases import printable
 
         version = self._version
         return (
@@ -143,7 +143,7 @@ def _find_version(
     settings: Settings, profile: str | None, key: str, pass_id: str | None
 ) -> tuple[Restorer, Version]:
     """The version that is meant, and whose it is. Raises `UsageError` where that is not clear."""
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     def newest(restorer: Restorer) -> Version | None:
         if pass_id is not None:

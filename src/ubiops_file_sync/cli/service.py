@@ -36,8 +36,10 @@ def run(config: Path | None, profiles: tuple[str, ...]) -> None:
     """
     from ubiops_file_sync.config import environment_settings, find_config, load_settings
     from ubiops_file_sync.service.daemon import Daemon
+    from ubiops_file_sync.service.heap import share_one_heap
     from ubiops_file_sync.service.notify import Notifier
 
+    share_one_heap()
     notifier = Notifier.from_env(os.environ)
     settings = _as_loud(turns.settings_of(config))
     # Found now: a file that appears elsewhere must not take over at the next SIGHUP.

@@ -80,7 +80,7 @@ def _live(service: dict[str, Any], profile: str) -> Live | None:
     told = service.get("profiles", {}).get(profile)
     try:
         return None if told is None else live_from(told)
-    except (KeyError, TypeError, ValueError):
+    except ValueError:
         warn("the service is of another version; restart it")
         return None
 

@@ -136,7 +136,7 @@ def _replay(path: Path) -> NoReturn:
 
 
 def _lines(replayed: Replayed, differences: list[str]) -> Iterator[str]:
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     record = replayed.record
     then = f"{record.verdict.text}, because: {record.verdict.because}"

@@ -108,7 +108,7 @@ class _Listing:
         }
 
     def _tell(self, version: Version) -> None:
-        from ubiops_file_sync import report
+        from ubiops_file_sync.phrases import printable
 
         self._count += 1
         self._bytes += version.size
@@ -119,16 +119,16 @@ class _Listing:
             self._pass_id = version.pass_id
             say(f"pass {version.pass_id}, {when_trashed(version.pass_id, self._zone)}")
         say(
-            f"  {human(version.size):>11}  {report.printable(version.key)}"
+            f"  {human(version.size):>11}  {printable(version.key)}"
             f"  (last changed {when(version.mtime_ns, self._zone)})"
         )
 
     def _tell_problem(self, key: str, reason: str) -> None:
-        from ubiops_file_sync import report
+        from ubiops_file_sync.phrases import printable
 
         self._problems.append({"key": key, "message": reason})
         if not self._as_json:
-            say(f"  problem: {report.printable(key)}: {reason}")
+            say(f"  problem: {printable(key)}: {reason}")
 
     def _tell_total(self) -> None:
         from ubiops_file_sync.phrases import counted

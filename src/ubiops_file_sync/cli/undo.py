@@ -76,7 +76,7 @@ def undo(
 
 
 def _find_pass(settings: Settings, profile: str | None, pass_id: str) -> Restorer:
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
 
     answers = ask(settings, profile, lambda restorer: restorer.passes())
     found = [restorer for restorer, passes in answers if pass_id in passes]
@@ -218,7 +218,7 @@ def _totals(counts: Counter[str], back: str) -> str:
 
 
 def _line(step: Step) -> str:
-    from ubiops_file_sync.report import printable
+    from ubiops_file_sync.phrases import printable
     from ubiops_file_sync.restore import Fate
 
     now = "deleted since" if step.now is None else human(step.now.size)

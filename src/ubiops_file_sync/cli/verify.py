@@ -90,9 +90,9 @@ _BY_RECORD = "by sizes and times"
 
 
 def _lines(told: Verification) -> Iterator[str]:
-    from ubiops_file_sync.phrases import counted, duration_words
+    from ubiops_file_sync.phrases import counted, duration_words, printable
     from ubiops_file_sync.plan import Finding
-    from ubiops_file_sync.report import MOST_LINES, printable
+    from ubiops_file_sync.report import MOST_LINES
 
     counts = ", ".join(
         f"{told.counts[finding]:,} {_WORDS[finding]}" for finding in Finding if told.counts[finding]

@@ -247,7 +247,8 @@ class LocalTree:
                             os.unlink(name, dir_fd=tmp_fd)
 
     def _staged(self, tmp_fd: int, earlier: str | None) -> tuple[str, int]:
-        if earlier is not None:
+        # A name with a slash is none that was ever given here, and might lead anywhere (I7).
+        if earlier is not None and "/" not in earlier:
             with suppress(FileNotFoundError):
                 return earlier, os.open(earlier, _AGAIN, dir_fd=tmp_fd)
         # The kernel applies the umask to this mode; the directory around it is private.

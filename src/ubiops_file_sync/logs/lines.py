@@ -12,8 +12,8 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from ubiops_file_sync.phrases import printable
 from ubiops_file_sync.redact import redacted
-from ubiops_file_sync.report import printable
 
 _OURS = "ubiops_file_sync"
 _INDENT = "    "

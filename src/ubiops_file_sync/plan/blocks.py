@@ -6,7 +6,7 @@ at a time, since for a million files each further step in Python is a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import lt
 from typing import Any, Generic, TypeVar, cast
 
@@ -28,6 +28,8 @@ _NO_KEY = "\0"
 """Begins no key."""
 
 Item = TypeVar("Item")
+Hides = Callable[[str, LocalEntry, RemoteEntry], bool]
+"""Whether a filter hides a key, by what the two sides have of it. Asked in key order."""
 
 
 class KeyOutOfOrder(Exception):
@@ -116,8 +118,8 @@ class Streams:
             return None
         return row.key if here.key == row.key == there.key else None
 
-    def skip_in_step(self) -> list[str]:
-        """Pass over keys that are in step, as many as come one after the other.
+    def skip_in_step(self, hides: Hides | None) -> list[str]:
+        """Pass over keys that are in step and that `hides` does not hide, until one is not.
 
         Returns those of them that may be prefixes of what comes next: the last one, and such as
         the key behind them begins with. Stops at whatever is a question for the decision table.
@@ -146,6 +148,7 @@ class Streams:
                     or size_there != base_size
                     or mtime_ns != base_mtime_ns
                     or created_us != base_created_us
+                    or (hides is not None and hides(key, mine, theirs))
                 ):
                     break
                 if key.startswith(last):

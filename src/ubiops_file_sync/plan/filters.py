@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Self
 
 from ubiops_file_sync.model import FolderRules, LocalEntry, RemoteEntry
+from ubiops_file_sync.plan.steady import steady
 
 _CACHED_FILES = 256
 """Ignore files whose compiled rules are kept: many folders tend to hold the same one."""
@@ -121,13 +122,14 @@ def _compile(line: str) -> _Pattern | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # `[a--b]` may get another meaning.
             (pattern,) = GitIgnoreSpec.from_lines([line]).patterns
+            if pattern.include is None or pattern.regex is None:
+                return None
+            source = pattern.regex.pattern
+            return _Pattern(
+                pattern.include, re.compile(steady(source)), any_folder=not source.startswith("^")
+            )
     except (ValueError, re.error):
         return None
-    if pattern.include is None or pattern.regex is None:
-        return None
-    return _Pattern(
-        pattern.include, pattern.regex, any_folder=not pattern.regex.pattern.startswith("^")
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from ubiops_file_sync.model import (
     Unknown,
     Verb,
 )
-from ubiops_file_sync.plan.blocks import Streams
+from ubiops_file_sync.plan.blocks import Hides, Streams
 from ubiops_file_sync.plan.case import Case, Policy
 from ubiops_file_sync.plan.decide import judge
 from ubiops_file_sync.plan.filters import Filters, Scope
@@ -107,12 +107,11 @@ def _questions(
 ) -> Iterator[Row]:
     """The rows of the streams.
 
-    Those in step are left out, unless each has to be asked whether a filter hides it, or whether
-    it is to be sent again.
+    Those in step are left out, unless each has to be asked whether it is to be sent again.
     """
     while True:
-        if policy.refresh_before_us is None and not scope.active:
-            _skip_in_step(streams, open_files)
+        if policy.refresh_before_us is None:
+            _skip_in_step(streams, open_files, scope.hides_entry if scope.active else None)
         row = next_row(streams, summary)
         if row is None:
             return
@@ -174,7 +173,7 @@ class _OpenFile:
     """It is on both sides, so that nothing on both sides can be below it."""
 
 
-def _skip_in_step(streams: Streams, open_files: list[_OpenFile]) -> None:
+def _skip_in_step(streams: Streams, open_files: list[_OpenFile], hides: Hides | None) -> None:
     """Go on to the first key that is not in step, or that may be below another file."""
     first = streams.meeting
     if first is None:
@@ -183,7 +182,7 @@ def _skip_in_step(streams: Streams, open_files: list[_OpenFile]) -> None:
         open_files.pop()
     if not all(one.in_step for one in open_files):
         return
-    passed = streams.skip_in_step()
+    passed = streams.skip_in_step(hides)
     if not passed:
         return
     last = passed[-1]

@@ -13,11 +13,14 @@ import socketserver
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from ubiops_file_sync.errors import SyncError
-from ubiops_file_sync.service.files import write_private
+from ubiops_file_sync.service.files import parsed, write_private
 
 _LONGEST_REQUEST = 64 * 1024
 _LONGEST_ANSWER = 64 * 1024 * 1024
@@ -26,6 +29,25 @@ _ADDRESS_FILE = "service.json"
 _SOCKET = "control.sock"
 _PEER = struct.Struct("3i")
 """`struct ucred`: process, user, group; see unix(7)."""
+
+
+class _Said(msgspec.Struct):
+    """The answer to a command."""
+
+    said: str
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class _Status(msgspec.Struct):
+    """The answer to the question how it is doing."""
+
+    version: str
+    process: int
+    since: Annotated[datetime, msgspec.Meta(tz=True)]
+    is_stopping: bool
+    config_error: str | None
+    profiles: dict[str, dict[str, Any]]
+
 
 Answer = dict[str, Any]
 Ask = Callable[[Answer], Answer]
@@ -104,7 +126,7 @@ class _Talk(socketserver.StreamRequestHandler):
         """Read it, and answer it."""
         line = self.rfile.readline(_LONGEST_REQUEST)
         try:
-            request = json.loads(line)
+            request = parsed(line)
         except ValueError:
             request = None
         if not isinstance(request, dict):
@@ -115,7 +137,10 @@ class _Talk(socketserver.StreamRequestHandler):
 
 
 def ask_service(state_dir: Path, request: Answer) -> Answer:
-    """The answer of the service that runs over a state folder. Raises `NoService`, `SyncError`."""
+    """The answer of the service that runs over a state folder. Raises `NoService`, `SyncError`.
+
+    It has what the answer to such a request has: a service of another version may say other things.
+    """
     path = _address(state_dir)
     try:
         with socket.socket(socket.AF_UNIX) as connection, _short(path) as address:
@@ -123,7 +148,7 @@ def ask_service(state_dir: Path, request: Answer) -> Answer:
             connection.connect(address)
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as answers:
-                answer = json.loads(answers.readline(_LONGEST_ANSWER))
+                answer = parsed(answers.readline(_LONGEST_ANSWER))
     except (FileNotFoundError, ConnectionRefusedError):
         raise _no_service(state_dir) from None
     except PermissionError:
@@ -135,16 +160,25 @@ def ask_service(state_dir: Path, request: Answer) -> Answer:
             f"the service gave no answer ({type(error).__name__}); look at its log, and whether "
             "it is running"
         ) from error
-    if not isinstance(answer, dict):
-        raise SyncError("the service gave no answer that can be read; is it of another version?")
-    if "error" in answer:
-        raise SyncError(str(answer["error"]))
-    return answer
+    if isinstance(answer, dict) and "error" in answer:
+        raise SyncError(str(answer["error"]) or "the service refused, and did not say why")
+    return _understood(answer, _Status if request.get("command") == "status" else _Said)
+
+
+def _understood(answer: Any, shape: type[msgspec.Struct]) -> Answer:
+    try:
+        msgspec.convert(answer, shape)
+    except (ValueError, RecursionError):
+        raise SyncError(
+            "the service gave no answer that can be read; is it of another version? Restart it"
+        ) from None
+    understood: Answer = answer
+    return understood
 
 
 def _address(state_dir: Path) -> Path:
     try:
-        told = json.loads((state_dir / _ADDRESS_FILE).read_bytes())
+        told = parsed((state_dir / _ADDRESS_FILE).read_bytes())
         return Path(told["socket"])
     except PermissionError:
         raise SyncError(

@@ -288,16 +288,17 @@ class Daemon:
             return {"error": "the service is busy and did not answer; look at its log"}
 
     def _answered(self, asked: Answer) -> Answer:
-        commands: dict[object, Callable[[Answer], Answer]] = {
+        commands: dict[str, Callable[[Answer], Answer]] = {
             "status": self._tell_status,
             "trigger": self._trigger,
             "pause": self._pause,
             "resume": self._resume,
             "reload": self._reload_now,
         }
-        command = commands.get(asked.get("command"))
+        name = asked.get("command")
+        command = commands.get(name) if isinstance(name, str) else None
         if command is None:
-            return {"error": f"the service knows {', '.join(map(str, commands))}"}
+            return {"error": f"the service knows {', '.join(commands)}"}
         try:
             return command(asked)
         except SyncError as error:

@@ -20,10 +20,18 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
     new.replace(path)
 
 
+def parsed(text: bytes) -> Any:
+    """What a JSON text says. Raises ValueError, for one that is nested too deeply too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def read_private(path: Path) -> dict[str, Any]:
     """What `write_private` wrote; nothing, if it is not there or holds something else."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parsed(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

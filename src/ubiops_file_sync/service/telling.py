@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from ubiops_file_sync.config import Settings
 from ubiops_file_sync.model import Direction
@@ -13,6 +15,8 @@ from ubiops_file_sync.phrases import counted
 from ubiops_file_sync.service.lanes import Lane
 from ubiops_file_sync.service.run import PassRun
 from ubiops_file_sync.status import Live, TransferLine
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def status_words(lanes: Iterable[Lane], settings: Settings, config_error: str | None) -> str:
@@ -79,26 +83,36 @@ def live_of(lane: Lane, run: PassRun | None, quota_left: int | None) -> dict[str
     }
 
 
+class _TransferShape(msgspec.Struct):
+    key: str
+    way: Direction
+    done_bytes: int
+    size_bytes: int
+    bytes_per_s: int
+
+
+class _LiveShape(msgspec.Struct):
+    next_due: _Moment | None
+    is_wanted: bool
+    is_paused: bool
+    paused_until: _Moment | None
+    backing_off: str | None
+    transfers: list[_TransferShape]
+    quota_left: int | None
+
+
 def live_from(told: dict[str, Any]) -> Live:
-    """What `live_of` said, on the other side of the socket. Raises KeyError, TypeError, ValueError
-    for what another version says."""
+    """What `live_of` said, on the other side of the socket. Raises ValueError for what another
+    version says."""
+    live = msgspec.convert(told, _LiveShape)
     return Live(
-        next_due=_moment(told["next_due"]),
-        is_wanted=bool(told["is_wanted"]),
-        is_paused=bool(told["is_paused"]),
-        paused_until=_moment(told["paused_until"]),
-        backing_off=told["backing_off"],
-        transfers=tuple(
-            TransferLine(
-                one["key"],
-                Direction(one["way"]),
-                one["done_bytes"],
-                one["size_bytes"],
-                one["bytes_per_s"],
-            )
-            for one in told["transfers"]
-        ),
-        quota_left=told["quota_left"],
+        next_due=live.next_due,
+        is_wanted=live.is_wanted,
+        is_paused=live.is_paused,
+        paused_until=live.paused_until,
+        backing_off=live.backing_off,
+        transfers=tuple(TransferLine(*msgspec.structs.astuple(one)) for one in live.transfers),
+        quota_left=live.quota_left,
     )
 
 

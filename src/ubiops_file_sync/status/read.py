@@ -92,9 +92,9 @@ def _with_passes(status: ProfileStatus, passes: Iterator[PastPass]) -> ProfileSt
 
 def _with_expiry(status: ProfileStatus, store: BaselineStore) -> ProfileStatus:
     noted = store.noted(BUCKET_TTL)
-    if noted is None or not noted.isdecimal():
-        return replace(status, is_ttl_known=noted == NO_TTL)
-    ttl_us = int(noted)
+    ttl_us = None if noted == NO_TTL else store.noted_number(BUCKET_TTL)
+    if ttl_us is None:
+        return replace(status, is_ttl_known=noted is not None)
     oldest_us, soon = store.oldest_objects(status.asked_us + SOON_DAYS * _DAY_US - ttl_us)
     first_us = None if oldest_us is None else oldest_us + ttl_us
     return replace(status, is_ttl_known=True, expiry=Expiry(ttl_us, first_us, soon))

@@ -21,10 +21,10 @@ from ubiops_file_sync.phrases import (
     counted,
     duration_words,
     moment_here,
+    printable,
     rate_words,
     span_us,
 )
-from ubiops_file_sync.report import printable
 from ubiops_file_sync.status.facts import SOON_DAYS, Live, ProfileStatus, TransferLine
 
 _BY = {

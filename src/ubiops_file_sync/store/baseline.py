@@ -8,6 +8,7 @@ store uses it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -349,20 +350,19 @@ class BaselineStore:
 
     def pending(self) -> Iterator[Intent]:
         """Uploads that ended well and whose `time_created` is not yet known, sorted by key."""
+        query = (
+            "SELECT key, size, mtime_ns, started_us, finished_us FROM intent"
+            " WHERE finished_us IS NOT NULL ORDER BY key"
+        )
         with self._usable():
-            rows = self._db.execute(
-                "SELECT key, size, mtime_ns, started_us, finished_us FROM intent"
-                " WHERE finished_us IS NOT NULL ORDER BY key"
-            ).fetchall()
-        for row in rows:
-            yield Intent(*row)
+            rows = self._db.execute(query).fetchall()
+        yield from (Intent(*row) for row in rows)
 
     def pending_for(self, key: str) -> Intent | None:
         """The upload of `key` that ended well and is not yet confirmed."""
+        query = "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL"
         with self._usable():
-            row = self._db.execute(
-                "SELECT * FROM intent WHERE key = ? AND finished_us IS NOT NULL", (key,)
-            ).fetchone()
+            row = self._db.execute(query, (key,)).fetchone()
         return None if row is None else Intent(*row)
 
     def count_pending(self) -> int:
@@ -386,6 +386,16 @@ class BaselineStore:
         with self._usable():
             row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+    def noted_number(self, name: str) -> int | None:
+        """A fact that is a whole number; None: never. Raises `ConfigError` if it is none."""
+        noted = self.noted(name)
+        if noted is None:
+            return None
+        with self._usable():
+            if _NUMBER.fullmatch(noted) is None:
+                raise sqlite3.DataError(f"{name} is no number")
+            return int(noted)
 
     @property
     def history(self) -> PassHistory:
@@ -547,3 +557,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+"""One that SQLite can still add another to."""

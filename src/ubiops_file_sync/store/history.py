@@ -154,5 +154,5 @@ def _past_pass(row: tuple[Any, ...]) -> PastPass:
             msgspec.json.decode(account or "{}", type=Account),
             msgspec.json.decode(problems or "[]", type=tuple[Problem, ...]),
         )
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise sqlite3.DataError(f"pass {pass_id} cannot be read: {error}") from error

@@ -65,19 +65,20 @@ END
 """
 """API calls that an action takes, at most."""
 
-_SIZE = """
-CASE verb WHEN 'upload' THEN local_size WHEN 'download' THEN remote_size
-    WHEN 'delete-remote' THEN remote_size ELSE 0 END
+_BYTES = """
+CAST(total(CASE verb WHEN 'upload' THEN local_size WHEN 'download' THEN remote_size
+    WHEN 'delete-remote' THEN remote_size ELSE 0 END) AS INTEGER) AS bytes
 """
-"""Bytes that an action moves, at most."""
+"""Bytes that actions move, at most. They are added up by `total`, which knows no overflow:
+sparse files may be larger than any disk."""
 
 _TOTALS = f"""
-SELECT verb, count(*), sum(loser != 'none'), sum(compare), coalesce(sum({_SIZE}), 0), sum({_CALLS})
+SELECT verb, count(*), sum(loser != 'none'), sum(compare), {_BYTES}, sum({_CALLS})
 FROM action GROUP BY verb
 """  # noqa: S608  ours
 
 _BY_REASON = f"""
-SELECT verb, reason, loser, compare, count(*) AS files, sum({_SIZE}) AS bytes FROM action
+SELECT verb, reason, loser, compare, count(*) AS files, {_BYTES} FROM action
 GROUP BY verb, reason, loser, compare ORDER BY files DESC, verb, reason
 """  # noqa: S608  ours
 
@@ -85,7 +86,7 @@ GROUP BY verb, reason, loser, compare ORDER BY files DESC, verb, reason
 _FOLDER = "substr(key, length(:above) + 1, instr(substr(key, length(:above) + 1), '/'))"
 _IS_BELOW = "(:above = '' OR (key >= :above AND key < :beyond))"
 _BY_FOLDER = f"""
-SELECT {_FOLDER} AS folder, count(*) AS files, sum({_SIZE}) AS bytes FROM action
+SELECT {_FOLDER} AS folder, count(*) AS files, {_BYTES} FROM action
 WHERE {_IS_BELOW} GROUP BY folder ORDER BY files DESC, folder
 """  # noqa: S608  ours
 _VERBS_OF_FOLDER = f"""
@@ -324,19 +325,32 @@ class FolderSet(Scratch):
         return found is not None
 
 
+_ANY = "surrogatepass"
+"""Names that are no valid Unicode pass too; the order of the bytes is still that of the keys."""
+
+
 class ListingSort(Scratch):
-    """Sorts a listing whose pages do not come in key order. The last word on a key counts."""
+    """Sorts a listing whose pages do not come in key order. The last word on a key counts.
+
+    By the bytes of the keys: a name that is no valid Unicode is not SQLite's text, and is refused
+    by itself later on.
+    """
 
     def __init__(self) -> None:
         super().__init__(
-            "CREATE TABLE entry (key TEXT PRIMARY KEY, size INTEGER, created_us INTEGER)"
+            "CREATE TABLE entry (key BLOB PRIMARY KEY, size INTEGER, created_us INTEGER)"
             " WITHOUT ROWID, STRICT"
         )
 
     def sorted(self, pages: Iterable[RemoteBlock]) -> Iterator[RemoteBlock]:
         """All of `pages`, read to their end first, sorted by key and without repeats."""
         for page in pages:
-            self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", page)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
+                [(key.encode(errors=_ANY), size, created) for key, size, created in page],
+            )
         cursor = self._db.execute("SELECT key, size, created_us FROM entry ORDER BY key")
         while block := cursor.fetchmany(_BLOCK):
-            yield [RemoteEntry._make(row) for row in block]
+            yield [
+                RemoteEntry(key.decode(errors=_ANY), size, created) for key, size, created in block
+            ]

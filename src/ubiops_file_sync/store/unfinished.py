@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ubiops_file_sync.model import Direction, Part, Unfinished
+from ubiops_file_sync.parts import MOST_PARTS, count_parts
 
 SCHEMA = """
 CREATE TABLE transfer (
@@ -29,6 +31,15 @@ CREATE TABLE part (
 ) WITHOUT ROWID, STRICT;
 """
 
+_NO_NAME = re.compile(r"[/\0]|\A\.{0,2}\Z")
+
+
+def _is_possible(one: Unfinished) -> bool:
+    """Whether its numbers are such as there are, and its staged file is where all are."""
+    if one.part_bytes < 1 or not 0 < count_parts(one.size, one.part_bytes) <= MOST_PARTS:
+        return False
+    return one.direction is Direction.UPLOAD or _NO_NAME.search(one.handle) is None
+
 
 class UnfinishedTransfers:
     """The part of a profile's store that speaks of them. Only the store's thread uses it."""
@@ -37,11 +48,22 @@ class UnfinishedTransfers:
         self._db = connection
 
     def all(self) -> list[Unfinished]:
-        """Every one, with the parts that have arrived."""
+        """Every one, with the parts that have arrived.
+
+        Raises `sqlite3.DataError` for what no transfer can be.
+        """
+        try:
+            return self._all()
+        except (KeyError, ValueError) as error:
+            raise sqlite3.DataError(f"an unfinished transfer cannot be read: {error}") from error
+
+    def _all(self) -> list[Unfinished]:
         known = {
             (row[0], row[1]): Unfinished(row[0], Direction(row[1]), *row[2:])
             for row in self._db.execute("SELECT * FROM transfer ORDER BY key")
         }
+        if not all(map(_is_possible, known.values())):
+            raise ValueError("its numbers or its staged file are none that there are")
         parts: dict[tuple[str, str], dict[int, str]] = {place: {} for place in known}
         for key, direction, number, tag in self._db.execute("SELECT * FROM part"):
             parts[key, direction][number] = tag

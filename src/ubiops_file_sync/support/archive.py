@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,9 @@ DECISIONS = "decisions.json"
 _PRIVATE = 0o600
 _LARGEST_BYTES = 16 << 20
 """Of one file in a bundle that is read; ours are far smaller."""
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
+"""What reading a zip file, and JSON, raises; nested too deeply, it is a RuntimeError."""
 
 
 def write_bundle(path: Path, files: Iterable[tuple[str, str]]) -> None:
@@ -61,12 +66,12 @@ def read_decisions(path: Path) -> Iterator[Record]:
                 raise _no_bundle(path)
             for info in archive.infolist():
                 if info.filename.endswith(f"/{DECISIONS}"):
-                    if info.file_size > _LARGEST_BYTES:
+                    if info.file_size > _LARGEST_BYTES or info.compress_type not in _PACKED:
                         raise _no_bundle(path)
                     yield from msgspec.json.decode(archive.read(info), type=list[Record])
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({(error.strerror or '').lower()})") from error
-    except (zipfile.BadZipFile, msgspec.MsgspecError, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise _no_bundle(path) from error
 
 
