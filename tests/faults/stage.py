@@ -62,6 +62,7 @@ class Stage:
         arguments = ["ubiops-file-sync", "--config", str(self._config()), *words]
         with ExitStack() as stack:
             stack.callback(tear_down)
+            stack.callback(gc.set_threshold, *gc.get_threshold())
             stack.callback(gc.unfreeze)  # The command has its process for itself, usually.
             stack.enter_context(mock.patch.object(sys, "argv", arguments))
             stack.enter_context(contextlib.redirect_stdout(said))
