@@ -17,12 +17,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--histories`: how many whole histories are played (100000 for a long campaign).
 
     `--behaviour`: how the bucket of the engine's tests uses the room that UbiOps leaves.
+    `--damages`: how many states are damaged at random, for tests/faults (300 for a long campaign).
     `--live`: look at the bucket that the default profile's variables name.
     `--soak`: for how many seconds the service is put to the test.
     `--boot`: boot a systemd in a root of its own, kept in `--boot-cache` for the next time.
     """
     parser.addoption("--histories", type=int, default=2000)
     parser.addoption("--behaviour", choices=sorted(BEHAVIOURS), default="")
+    parser.addoption("--damages", type=int, default=12)
     parser.addoption("--live", action="store_true")
     parser.addoption("--soak", type=int, default=0, metavar="SECONDS")
     parser.addoption("--boot", action="store_true")

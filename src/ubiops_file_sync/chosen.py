@@ -34,6 +34,7 @@ from ubiops_file_sync.model import (
 from ubiops_file_sync.plan import Scope
 from ubiops_file_sync.sight import look_or_unknown
 from ubiops_file_sync.store import BaselineStore
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _MOST_UNANSWERED = 10
 """Keys in a row that get no answer before the service is taken for gone."""
@@ -214,4 +215,5 @@ def _enter(rules: FolderRules, scope: Scope) -> None:
 
 
 def _unreadable(error: OSError) -> str:
-    return f"it cannot be read ({(error.strerror or str(error)).lower()}); check its permissions"
+    remedy = remedy_for(error, "check its permissions")
+    return f"it cannot be read ({words_of(error)}); {remedy}"

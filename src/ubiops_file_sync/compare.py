@@ -126,16 +126,20 @@ class Comparison:
         """The whole plan, or an exception: a listing or a scan that fails leaves none (I12)."""
         self._see_marker()
         try:
+            return self._plan_in_any_order()
+        except RemoteUnreachable as error:
+            raise RemoteUnreachable(
+                f"{error}. Nothing was changed; run it again once that is mended"
+            ) from error
+
+    def _plan_in_any_order(self) -> Plan:
+        try:
             return self._plan(sort=self.store.noted("listing_order") == "unsorted")
         except KeyOutOfOrder:
             # UbiOps documents no order. What was merged until now is worthless; begin again, and
             # remember it, so that it costs a second listing only once.
             self.store.note("listing_order", "unsorted")
             return self._plan(sort=True)
-        except RemoteUnreachable as error:
-            raise RemoteUnreachable(
-                f"{error}. Nothing was changed; run it again once that is mended"
-            ) from error
 
     def _plan(self, *, sort: bool) -> Plan:
         with ExitStack() as until_complete:

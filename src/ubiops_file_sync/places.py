@@ -16,11 +16,12 @@ from ubiops_file_sync.bucket.retry import RetryPolicy
 from ubiops_file_sync.bucket.traffic import Traffic
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.errors import ConfigError, SafetyHalt
-from ubiops_file_sync.local import LocalTree
+from ubiops_file_sync.local import LocalTree, unreadable_root
 from ubiops_file_sync.model import Direction
 from ubiops_file_sync.plan import BadPattern, Filters
 from ubiops_file_sync.redact import keep_secret
 from ubiops_file_sync.store import BaselineStore, Identity
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 
 def state_path(state_dir: Path, profile: Profile) -> Path:
@@ -116,15 +117,27 @@ def open_root(
     Raises `SafetyHalt` if it cannot be used, or is missing and must not be made.
     """
     _require_utf8_names()
-    if profile.local_dir.exists():
+    try:
+        is_there = profile.local_dir.exists()
+    except OSError as error:
+        raise unreadable_root(profile.name, profile.local_dir, error) from error
+    if is_there:
         return _opened(stack, profile, pass_id)
     _require_first_pass(profile, store)
     return None
 
 
 def make_root(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:
-    """A new local root, for the first pass."""
-    profile.local_dir.mkdir(exist_ok=True)
+    """A new local root, for the first pass. Raises `SafetyHalt`."""
+    try:
+        profile.local_dir.mkdir(exist_ok=True)
+    except OSError as error:
+        remedy = remedy_for(error, "give this user the right to write to the folder above it")
+        raise SafetyHalt(
+            f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be made "
+            f"({words_of(error)}). Nothing was changed; {remedy}, or make it yourself, and run it "
+            "again"
+        ) from error
     return _opened(stack, profile, pass_id)
 
 
@@ -143,11 +156,7 @@ def existing_root(profile: Profile, pass_id: str) -> LocalTree:
     try:
         return LocalTree(profile.local_dir, profile.name, pass_id, symlinks=profile.symlinks)
     except OSError as error:
-        raise SafetyHalt(
-            f"profile {profile.name!r}: `local_dir` {profile.local_dir} cannot be read "
-            f"({(error.strerror or '').lower()}). Nothing was changed; make it a folder that this "
-            "user may read, and run it again"
-        ) from error
+        raise unreadable_root(profile.name, profile.local_dir, error) from error
 
 
 def _opened(stack: ExitStack, profile: Profile, pass_id: str) -> LocalTree:

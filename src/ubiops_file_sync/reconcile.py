@@ -36,7 +36,7 @@ from ubiops_file_sync.progress import AllOf, Progress
 from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.saved_plan import SavedPlan
 from ubiops_file_sync.stop import Stop
-from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock
+from ubiops_file_sync.store import OTHER_PLACES, BaselineStore, profile_lock, scratch_space
 from ubiops_file_sync.under_way import Feed, UnderWay
 from ubiops_file_sync.unfinished import half_fetched, still_wanted
 
@@ -95,11 +95,12 @@ class Reconciler:
         chosen = None if only is None else frozenset(only)
         began = time.monotonic()
         pass_id = new_pass_id(self._now_ns())
-        with ExitStack() as stack:
+        with scratch_space(), ExitStack() as stack:
             stack.callback(self._progress.ended)
             store = stack.enter_context(
                 BaselineStore.open_read_only(self._state_path, places.identity(self._profile))
             )
+            stack.enter_context(store.suspected())
             bucket = stack.enter_context(self._bucket(keep=False))
             tree = places.open_root(stack, self._profile, pass_id, store)
             comparison = self._comparison(tree, store, bucket, chosen)
@@ -175,7 +176,7 @@ class Reconciler:
     def _go_through(self, so_far: SoFar, store: BaselineStore, saved: SavedPlan | None) -> None:
         """A pass from its look at both sides to its last act, with the profile held."""
         profile, bucket, pass_id = self._profile, so_far.bucket, so_far.pass_id
-        with ExitStack() as stack:
+        with store.suspected(), scratch_space(), ExitStack() as stack:
             tree = places.open_root(stack, profile, pass_id, store)
             plan = stack.enter_context(self._stoppable_plan(so_far, tree, store, saved))
             if tree is None:

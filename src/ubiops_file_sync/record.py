@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from ubiops_file_sync.errors import Interrupted
+from ubiops_file_sync.errors import TRIED_AGAIN, Interrupted
 from ubiops_file_sync.local import LocalTree
 from ubiops_file_sync.model import (
     BaselineEntry,
@@ -19,6 +19,7 @@ from ubiops_file_sync.model import (
     Verb,
 )
 from ubiops_file_sync.store import BaselineStore
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _CHANGES_NAMES = {Verb.DOWNLOAD, Verb.DELETE_LOCAL, Verb.DELETE_REMOTE}
 _BATCH = 500
@@ -150,5 +151,11 @@ class Recorder:
             lost = set(self._written)
             self._in_step = [entry for entry in self._in_step if entry.key not in lost]
             self._forgotten = [key for key in self._forgotten if key not in lost]
-            trouble = (error.strerror or str(error)).lower()
-            self.report(Problem(self._written[0], f"its folder could not be flushed ({trouble})"))
+            remedy = remedy_for(error, "see whether its disk is well")
+            self.report(
+                Problem(
+                    self._written[0],
+                    f"it stands there, but its folder could not be flushed to the disk "
+                    f"({words_of(error)}); {remedy}{TRIED_AGAIN}",
+                )
+            )

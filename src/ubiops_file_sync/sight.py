@@ -9,6 +9,7 @@ from ubiops_file_sync.keys import IGNORE_FILE
 from ubiops_file_sync.local import LocalTree, Wanted
 from ubiops_file_sync.model import FolderRules, LocalEntry, RemoteEntry, Unknown
 from ubiops_file_sync.plan import Asked, Filters, Scope
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +84,5 @@ def look_or_unknown(tree: LocalTree, key: str) -> LocalEntry | Unknown | None:
     except KeyFailure as error:
         return Unknown(key, str(error), is_problem=True)
     except OSError as error:
-        words = (error.strerror or str(error)).lower()
-        return Unknown(key, f"it cannot be read ({words}); check its permissions", is_problem=True)
+        remedy = remedy_for(error, "check its permissions")
+        return Unknown(key, f"it cannot be read ({words_of(error)}); {remedy}", is_problem=True)

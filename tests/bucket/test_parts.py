@@ -58,9 +58,9 @@ def test_a_part_that_fails_is_sent_again(bucket: UbiOpsBucket, server: BucketSer
 def test_an_upload_that_is_not_known_is_lost(bucket: UbiOpsBucket, server: BucketServer) -> None:
     upload = bucket.begin_parts(KEY)
     server.faults.add(Fault("sign_part", "status", code=404))
-    with pytest.raises(TransferLost, match="begun anew"):
+    with pytest.raises(TransferLost, match="next pass begins it anew"):
         bucket.send_part(KEY, upload, 1, io.BytesIO(b"1"), 1)
-    with pytest.raises(TransferLost, match="begun anew"):
+    with pytest.raises(TransferLost, match="next pass begins it anew"):
         bucket.complete_parts(KEY, upload, 1, {1: "AAAAMDE="})
 
 

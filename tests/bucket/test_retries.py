@@ -13,7 +13,13 @@ from ubiops_file_sync.bucket import digest, transfer
 from ubiops_file_sync.bucket.listing import created_us
 from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 from ubiops_file_sync.emulator import BucketServer, Fault, Provider, Role
-from ubiops_file_sync.errors import AccessRefused, KeyFailure, KeyUnreachable, RemoteUnreachable
+from ubiops_file_sync.errors import (
+    AccessRefused,
+    KeyFailure,
+    KeyUnreachable,
+    NoSuchBucket,
+    RemoteUnreachable,
+)
 from ubiops_file_sync.model import RemoteEntry
 
 SIGNED = ("X-Amz-Signature", "Signature=", "sig=", "X-Goog")
@@ -74,6 +80,76 @@ def test_a_key_that_gets_no_answer_is_a_matter_of_that_key(any_server: BucketSer
         connect(any_server).send("a", io.BytesIO(b"1"), 1)
 
 
+PORTAL = "<html><body>Welcome! Please sign in to the Wi-Fi.</body></html>"
+
+
+@pytest.mark.parametrize("code", [200, 404])
+def test_somebody_else_s_page_is_no_proof_that_an_object_is_gone(
+    any_server: BucketServer, code: int
+) -> None:
+    """A proxy whose service is just being replaced answers 404, too, and deletions hang on it."""
+    any_server.put_object("p/a", b"1")
+    bucket = connect(any_server)
+    fault = any_server.faults.add(
+        Fault(["get", "delete"], "status", times=None, code=code, body=PORTAL)
+    )
+    with pytest.raises(KeyUnreachable, match="not what the UbiOps API sends"):
+        bucket.get("a")
+    with pytest.raises(KeyUnreachable, match="not what the UbiOps API sends"):
+        bucket.delete("a")
+    assert any_server.faults.fired(fault) == 10
+    any_server.faults.clear()
+    any_server.faults.add(Fault(["get", "delete"], "status", code=code, body=PORTAL))
+    assert bucket.get("a") is not None
+    bucket.delete("a")
+    assert bucket.get("a") is None
+
+
+def test_somebody_else_s_page_is_no_proof_that_something_was_stored(
+    any_server: BucketServer,
+) -> None:
+    page = {"content-type": "text/html; charset=utf-8"}
+    any_server.faults.add(Fault("put", "status", code=200, body=PORTAL, headers=page))
+    connect(any_server).send("a", io.BytesIO(b"1"), 1)
+    assert any_server.read_object("p/a") == b"1"
+    any_server.faults.add(Fault("put", "status", times=None, code=200, body=PORTAL, headers=page))
+    with pytest.raises(KeyUnreachable, match="a web page came instead"):
+        connect(any_server).send("b", io.BytesIO(b"1"), 1)
+
+
+def test_a_bucket_that_vanishes_is_named_by_an_upload(any_server: BucketServer) -> None:
+    bucket = connect(any_server)
+    any_server.delete_bucket(any_server.bucket)
+    with pytest.raises(NoSuchBucket, match="there is no bucket 'default'"):
+        bucket.send("a", io.BytesIO(b"1"), 1)
+    with pytest.raises(NoSuchBucket, match="there is no bucket 'default'"):
+        bucket.begin_parts("a")
+
+
+def test_what_the_storage_has_enough_of_is_not_put_down_to_the_api_s_quota(
+    any_server: BucketServer,
+) -> None:
+    any_server.faults.add(Fault("put", "status", times=None, code=429))
+    with pytest.raises(KeyUnreachable, match="the storage provider answered 429"):
+        connect(any_server).send("a", io.BytesIO(b"1"), 1)
+
+
+@pytest.mark.parametrize(("operation", "words"), [("get", "look at"), ("sign_download", "read")])
+def test_a_role_that_may_not_read_is_explained(
+    any_server: BucketServer, operation: str, words: str
+) -> None:
+    any_server.put_object("p/a", b"1")
+    any_server.faults.add(Fault(operation, "status", times=None, code=403))
+    bucket = connect(any_server)
+
+    def ask() -> None:
+        bucket.get("a")
+        bucket.fetch(RemoteEntry("a", 1, 1), io.BytesIO())
+
+    with pytest.raises(AccessRefused, match=f"may not {words} its files. Give it the role"):
+        ask()
+
+
 def test_a_storage_refusal_that_does_not_pass_says_so(any_server: BucketServer) -> None:
     any_server.faults.add(Fault("put", "status", times=None, code=400))
     with pytest.raises(KeyFailure, match="may not pass by itself"):
@@ -98,6 +174,16 @@ def test_a_listing_that_goes_round_in_a_circle_ends(any_server: BucketServer) ->
     any_server.faults.add(Fault("list", "status", code=200, body=body, times=None))
     with pytest.raises(RemoteUnreachable, match="circle"):
         list(connect(any_server).pages())
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+def test_a_circle_of_several_pages_is_noticed(any_server: BucketServer, length: int) -> None:
+    for n in range(100):
+        body = f'{{"files": [], "continuation_token": "{n % length}"}}'
+        any_server.faults.add(Fault("list", "status", code=200, body=body))
+    with pytest.raises(RemoteUnreachable, match="circle"):
+        list(connect(any_server).pages())
+    assert any_server.calls.count("list") <= 3 * length + 1
 
 
 def test_no_token_and_no_signed_url_is_in_any_error_or_log(

@@ -170,6 +170,24 @@ def test_a_hang_ends_when_the_client_gives_up(client: Client, server: BucketServ
     assert server.calls.of("status") == [("status", "", 0)]
 
 
+def test_a_hang_after_has_its_effect(client: Client, server: BucketServer) -> None:
+    server.faults.add(Fault("put", "hang_after", seconds=0.05))
+    url = client.upload_url("a")
+    assert_reset(lambda: client.put(url, b"1"))
+    assert client.keys() == ["a"]
+
+
+def test_something_happens_meanwhile(client: Client, server: BucketServer) -> None:
+    """Just before the request that the fault befalls, and no other."""
+    server.put_object("a", b"1")
+    fault = Fault(
+        "list", "latency", seconds=0, after=1, meanwhile=lambda: server.put_object("b", b"2")
+    )
+    server.faults.add(fault)
+    assert [client.keys(), client.keys()] == [["a"], ["a", "b"]]
+    assert server.faults.fired(fault) == 1
+
+
 def test_a_hang_ends_in_time(client: Client, server: BucketServer) -> None:
     server.faults.add(Fault("put", "hang", seconds=0.05))
     url = client.upload_url("a")

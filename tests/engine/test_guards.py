@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,10 @@ def test_a_marker_made_anew_does_not_make_an_empty_root_a_full_one(world: World)
         path.unlink()
     world.write(".mounted", b"")
     assert_halts(world, "empty-root")
+
+
+def test_a_root_that_cannot_be_made_halts(world: World) -> None:
+    world.put("a", b"1")
+    # Nobody makes a folder there, not even root.
+    with pytest.raises(SafetyHalt, match=r"cannot be made \(.*\)\. Nothing was changed; "):
+        replace(world, root=Path("/proc/self/root-of-a-profile")).run()

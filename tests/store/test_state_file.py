@@ -330,3 +330,51 @@ def test_odd_characters_in_the_path_are_only_characters(tmp_path: Path) -> None:
         with BaselineStore.open_read_only(path, IDENTITY) as store:
             assert recorded(store) == [entry("a")]
         assert os.listdir(path.parent) == ["x.sqlite"]
+
+
+# -- damage that SQLite does not notice by itself --------------------------------------------------
+
+
+def test_what_nobody_foresaw_has_the_state_looked_through(path: Path) -> None:
+    made(path, *entries(300))
+    with (
+        BaselineStore.open(path, IDENTITY) as store,
+        pytest.raises(KeyError, match="a bug"),
+        store.suspected(),
+    ):
+        raise KeyError("a bug, and the state is well")
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        # As if a byte of the schema were another: what the rows hold is now against it.
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'size INTEGER', 'size TEXT   ')")
+    with (
+        BaselineStore.open(path, IDENTITY) as store,
+        pytest.raises(ConfigError, match=r"is damaged \(.*move it away: mv "),
+        store.suspected(),
+    ):
+        raise KeyError("not a bug: the state is damaged")
+
+
+def test_text_that_is_none_is_damage_and_is_not_quoted(path: Path) -> None:
+    made(path, entry("a-key-to-be-found"))
+    path.write_bytes(path.read_bytes().replace(b"a-key-to-be-found", b"a-key-\x1b[31m\xff\xfefoun"))
+    with (
+        BaselineStore.open(path, IDENTITY) as store,
+        pytest.raises(
+            ConfigError, match=r"is damaged \(it holds what no pass has written\)"
+        ) as caught,
+    ):
+        recorded(store)
+    assert str(caught.value).isprintable()
+
+
+def test_a_state_that_another_program_keeps_locked_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(path, entry("a"))
+    monkeypatch.setattr("ubiops_file_sync.store.baseline._BUSY_S", 0.01)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(ConfigError, match="another program has it open: end that one"):
+        BaselineStore.open(path, IDENTITY)
+    other.close()

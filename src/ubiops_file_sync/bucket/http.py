@@ -7,6 +7,7 @@ Why libcurl, with figures: `docs/dependencies.md`.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -51,6 +52,7 @@ class Trouble(Enum):
     TLS = "the secure connection failed"
     TIMEOUT = "no answer in time"
     PROXY = "the proxy refused"
+    FILES = "too many open files"
     BROKEN = "the connection broke off"
 
 
@@ -428,11 +430,22 @@ _TROUBLES = {
 def _trouble(error: pycurl.error, curl: Any) -> Trouble:
     """Where it broke off. libcurl's own words are left out: they may quote the URL."""
     trouble = _TROUBLES.get(error.args[0], Trouble.BROKEN)
+    if trouble is not Trouble.TIMEOUT and _may_open_nothing():
+        return Trouble.FILES
     if trouble is Trouble.TIMEOUT and not curl.getinfo(pycurl.PRETRANSFER_TIME):
         return Trouble.CONNECT
     if curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 400:
         return Trouble.PROXY
     return trouble
+
+
+def _may_open_nothing() -> bool:
+    """Whether this process has as many files open as it may. libcurl does not tell."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in {errno.EMFILE, errno.ENFILE}
+    return False
 
 
 def _trusted_certificates() -> list[tuple[int, str]]:

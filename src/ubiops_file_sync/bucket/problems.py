@@ -40,6 +40,8 @@ _FORBIDDEN = {
         "may not see the bucket's own details, whose ttl tells an expiry from a deletion. Let its "
         "role include buckets.get, or set `deletions: none` and `expired: reupload`"
     ),
+    "get": "may not look at its files. Give it the role files-reader, or files-writer",
+    "download": "may not read its files. Give it the role files-reader, or files-writer",
     "upload": (
         "may not write to the bucket. Give it the role files-writer, or set "
         "`direction: download` in the profile"
@@ -49,6 +51,10 @@ _FORBIDDEN = {
         "`deletions: none` in the profile"
     ),
 }
+
+
+_NEED_ONLY_THE_BUCKET = {"list", "bucket", "upload"}
+"""Endpoints that find something missing only if it is the bucket."""
 
 
 _UNANSWERED = {
@@ -63,6 +69,10 @@ _UNANSWERED = {
     ),
     Trouble.TIMEOUT: "no answer in time from {host} or its storage",
     Trouble.PROXY: "the proxy refused the connection; check HTTPS_PROXY and NO_PROXY",
+    Trouble.FILES: (
+        "no connection to {host} or its storage could be opened (too many open files); lower "
+        "`workers`, or raise the limit (ulimit -n)"
+    ),
     Trouble.BROKEN: "the connection to {host} or its storage broke off",
 }
 
@@ -80,7 +90,7 @@ def explain(error: Exception, place: Place, endpoint: str, key: str | None) -> E
     what = what_happened(error, place)
     if key is None:
         return RemoteUnreachable(f"{start}{what}")
-    if isinstance(error, Refused) and error.status == 404:
+    if isinstance(error, Refused) and error.status == 404 and endpoint != "upload":
         return KeyFailure("it vanished from the bucket during the pass; the next one looks again")
     if isinstance(error, Refused) and not passes_by_itself(error):
         return KeyFailure(f"{what}; this may not pass by itself")
@@ -99,7 +109,7 @@ def _whole_pass(error: Refused, place: Place, endpoint: str, start: str) -> Sync
             f"{start}the token ({place.token_source}) is valid, but in project {place.project!r}, "
             f"bucket {place.bucket!r} it {wrong}"
         )
-    if error.status == 404 and endpoint in {"list", "bucket"}:
+    if error.status == 404 and endpoint in _NEED_ONLY_THE_BUCKET:
         return NoSuchBucket(
             f"{start}there is no bucket {place.bucket!r} in project {place.project!r} at "
             f"{place.api_host}, or the token ({place.token_source}) may not see it. Check "
@@ -111,7 +121,7 @@ def _whole_pass(error: Refused, place: Place, endpoint: str, start: str) -> Sync
 def what_happened(error: BaseException, place: Place) -> str:
     """In words, without a URL."""
     if isinstance(error, Refused):
-        if error.status == RATE_LIMITED:
+        if error.status == RATE_LIMITED and not error.storage:
             return (
                 "UbiOps allows no more calls for now (429): other programs behind this address "
                 "may be using up the quota"

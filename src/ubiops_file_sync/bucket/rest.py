@@ -13,7 +13,13 @@ from urllib.parse import urlencode
 
 from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, Answer, HttpClient, interrupted
 from ubiops_file_sync.bucket.quota import Quota
-from ubiops_file_sync.bucket.retry import Refused
+from ubiops_file_sync.bucket.retry import Damaged, Refused
+
+_NOT_FOUND = 404
+NOT_OF_THE_API = (
+    "the answer is not what the UbiOps API sends; check `api_host`, and whether something stands "
+    "in between (a proxy, a page to sign in)"
+)
 
 
 class PooledRest:
@@ -36,7 +42,8 @@ class PooledRest:
     ) -> Answer:
         """The answer to one call, made as soon as the quota allows it.
 
-        Raises `Refused` for any other status than 2xx, `NoAnswer`, and `Interrupted`.
+        Raises `Refused` for any other status than 2xx, `Damaged` for a 404 of somebody else,
+        `NoAnswer`, and `Interrupted`.
         """
         url = host + resource_path + (f"?{urlencode(query_params)}" if query_params else "")
         all_headers = {"Content-Type": "application/json", **(headers or {})}
@@ -53,18 +60,24 @@ class PooledRest:
             raise
         self._quota.heard(response.status, response.headers, sent_at)
         if not 200 <= response.status <= 299:
-            raise Refused(response.status, _words(response))
+            raise _refusal(response)
         return response
 
 
-def _words(response: Answer) -> str:
-    """The API's own explanation. Never the raw body: that may hold anything."""
+def _refusal(response: Answer) -> Refused | Damaged:
+    """What to raise. Its words are the API's own, never the raw body: that may hold anything.
+
+    A 404 says that an object is gone, on which deletions depend (invariant I2). So it must be the
+    API's, and not that of a proxy whose service is just being replaced.
+    """
     try:
         body = json.loads(response.data)
     except (ValueError, RecursionError):
-        return response.reason
+        body = None
     if isinstance(body, dict):
         for name in ("error", "error_message", "detail"):
             if isinstance(body.get(name), str):
-                return str(body[name])[:300].rstrip(".")
-    return response.reason
+                return Refused(response.status, str(body[name])[:300].rstrip("."))
+    elif response.status == _NOT_FOUND:
+        return Damaged(NOT_OF_THE_API)
+    return Refused(response.status, response.reason)

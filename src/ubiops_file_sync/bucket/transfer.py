@@ -18,7 +18,8 @@ from ubiops_file_sync.bucket.digest import (
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.traffic import CountedSink
-from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.errors import TRIED_AGAIN, KeyFailure
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 AZURE = "azure_blob_storage"
 GOOGLE = "google_cloud_storage"
@@ -196,6 +197,9 @@ def _accepted(answer: Answer, body: _Upload) -> Mapping[str, str]:
     """The headers of the answer to a PUT of `body`, if it tells that all of it is stored."""
     if not 200 <= answer.status <= 299:
         raise Refusal(answer).error()
+    if "etag" not in answer.headers and "html" in answer.headers.get("content-type", ""):
+        # No provider says so that it has stored something; a page to sign in does.
+        raise Damaged("a web page came instead of an answer", storage=True)
     known = provider_digest(answer.headers, cheap=body.algorithm == "crc32c")
     if known and known.algorithm == body.algorithm and known.value != body.value():
         raise Damaged("the provider stored other bytes than were sent", storage=True)
@@ -236,7 +240,10 @@ class _Upload:
             block = self._source.read(min(count, self._left))
         except OSError as error:
             # Else it would be taken for the network's, and tried again.
-            raise KeyFailure(f"it cannot be read ({(error.strerror or '').lower()})") from error
+            remedy = remedy_for(error, "check its permissions")
+            raise KeyFailure(
+                f"it cannot be read ({words_of(error)}); {remedy}{TRIED_AGAIN}"
+            ) from error
         if not block:
             raise KeyFailure("the file got shorter while it was read; the next pass takes it")
         self._left -= len(block)

@@ -31,7 +31,7 @@ from ubiops_file_sync.bucket.pattern import CallPattern, Calls
 from ubiops_file_sync.bucket.problems import Place, explain, what_happened
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.ranges import SignedRanges
-from ubiops_file_sync.bucket.rest import PooledRest
+from ubiops_file_sync.bucket.rest import NOT_OF_THE_API, PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.sdk import patterns as patterns_of_sdk
 from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
@@ -304,6 +304,7 @@ class UbiOpsBucket:
         def complete() -> Receipt:
             method = "files_complete_multipart_upload"
             answer = self._call("complete-parts", method, file=file, data=data)
+            _require_of_api(answer)
             return Receipt(upload.started_us, server_us(answer.headers))
 
         def once() -> Receipt:
@@ -336,7 +337,7 @@ class UbiOpsBucket:
 
         def once() -> None:
             try:
-                self._call("delete", "files_delete", file=file)
+                _require_of_api(self._call("delete", "files_delete", file=file))
             except Refused as refused:
                 if refused.status != _NOT_FOUND:
                     raise
@@ -421,9 +422,20 @@ def _lost_if(statuses: Collection[int], work: Callable[[], Result]) -> Callable[
         except Refused as refused:
             if refused.status not in statuses:
                 raise
-        raise TransferLost("the service no longer knows the upload in parts; it is begun anew")
+        raise TransferLost(
+            "the service no longer knows the upload in parts; the next pass begins it anew"
+        )
 
     return guarded
+
+
+def _require_of_api(answer: Answer) -> None:
+    """Raise `Damaged` for an answer of which nothing is used, if it is somebody else's.
+
+    A page to sign in is no reason to believe that anything was done.
+    """
+    if answer.data:
+        _decoded(answer, dict)
 
 
 def _decoded(answer: Answer, shape: type[Result]) -> Result:
@@ -440,10 +452,7 @@ def _told_by_the_api() -> Iterator[None]:
     except (NoTime, OutsidePrefix) as error:
         raise Damaged(str(error)) from None
     except (ValueError, RecursionError, msgspec.MsgspecError):
-        raise Damaged(
-            "the answer is not what the UbiOps API sends; check `api_host`, and whether something "
-            "stands in between (a proxy, a page to sign in)"
-        ) from None
+        raise Damaged(NOT_OF_THE_API) from None
 
 
 def measured_skew_us(headers: Mapping[str, str], now_us: int) -> int:

@@ -15,6 +15,7 @@ import click
 
 from ubiops_file_sync.cli.ink import inked
 from ubiops_file_sync.phrases import printable
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 
 @dataclass(slots=True)
@@ -89,6 +90,12 @@ def bug_words(error: Exception) -> str:
     """What a user reads of an exception that should not have been; no traceback, unless asked."""
     if os.environ.get("UBIOPS_FILE_SYNC_DEBUG"):
         raise error
+    if isinstance(error, OSError) and (remedy := remedy_for(error, "")):
+        # It may come from anywhere: to load a module takes a file, too.
+        return (
+            f"the system refused what was needed ({words_of(error)}); {remedy}. What was done "
+            "until now is found again by the next pass"
+        )
     return (
         f"a bug in ubiops-file-sync ({type(error).__name__}). What was done until now is found "
         "again by the next pass. Set UBIOPS_FILE_SYNC_DEBUG=1 to see where, and please report it"

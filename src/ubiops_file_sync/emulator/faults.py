@@ -33,6 +33,8 @@ class FaultKind(StrEnum):
     """The body is as long as it should be, but every byte is another."""
     HANG = "hang"
     """Nothing is answered until the client gives up, or `seconds` are over."""
+    HANG_AFTER = "hang_after"
+    """As `hang`, but the request has its effect first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Fault:
     """Further headers of a `status` fault."""
     seconds: float = 30.0
     length: int = 0
+    meanwhile: Callable[[], object] | None = None
+    """Called, in the server's thread, before the request is served: what others do just then."""
 
     def matches(self, operation: Operation, key: str, page: int | None) -> bool:
         """Whether it befalls such a request, if its turn has come."""

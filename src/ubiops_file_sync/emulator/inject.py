@@ -118,6 +118,8 @@ async def serve_with(
     """Serve one request with the fault."""
     scope, receive, send = connection
     kind = FaultKind(fault.kind)
+    if fault.meanwhile is not None:
+        fault.meanwhile()
     if kind is FaultKind.RESET_BEFORE:
         record(0)
         await abort(scope, receive)
@@ -127,10 +129,13 @@ async def serve_with(
     elif kind is FaultKind.STATUS:
         record(fault.code)
         await answer(fault)(scope, receive, send)
-    elif kind is FaultKind.RESET_AFTER:
+    elif kind in (FaultKind.RESET_AFTER, FaultKind.HANG_AFTER):
         await discard(await respond(), scope, receive)
         record(0)
-        await abort(scope, receive)
+        if kind is FaultKind.HANG_AFTER:
+            await hang(scope, receive, fault.seconds)
+        else:
+            await abort(scope, receive)
     else:
         if kind is FaultKind.LATENCY:
             await asyncio.sleep(fault.seconds)

@@ -28,19 +28,9 @@ from ubiops_file_sync.model import (
     RemoteEntry,
     Verb,
 )
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _MAX_CONFLICT_NAMES = 100
-_REMEDIES = {
-    errno.EACCES: "; check the permissions of it and of its folder",
-    errno.EPERM: "; check the permissions of it and of its folder",
-    errno.ENOSPC: "; make room",
-    errno.EDQUOT: "; make room, or have this user's share of the disk raised",
-    errno.EROFS: "; see why its disk is mounted read-only",
-    errno.EIO: "; the disk may be failing: look at the kernel's log",
-    errno.EMFILE: "; lower `workers`, or raise the limit (ulimit -n)",
-}
-"""What to do about what the operating system says, by its number."""
-
 Entry = TypeVar("Entry", LocalEntry, RemoteEntry)
 
 
@@ -327,8 +317,10 @@ def _adopted(action: Action, bytes_down: int) -> Outcome:
 def _failed(action: Action, error: KeyFailure | OSError) -> Outcome:
     message = str(error)
     if isinstance(error, OSError):
-        remedy = _REMEDIES.get(error.errno or 0, "")
-        message = f"{(error.strerror or message).lower()}{remedy}{TRIED_AGAIN}"
+        is_forbidden = error.errno in {errno.EACCES, errno.EPERM}
+        permissions = "check the permissions of it and of its folder" if is_forbidden else ""
+        remedy = remedy_for(error, permissions)
+        message = f"{words_of(error)}{remedy and f'; {remedy}'}{TRIED_AGAIN}"
         if error.errno == errno.EXDEV:
             message = (
                 "another file system is mounted on the way to it, and files cannot be put there "

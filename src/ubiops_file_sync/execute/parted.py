@@ -169,6 +169,8 @@ class Parted:
             if known is not None and found != known.value:
                 raise TransferLost(f"the content does not match the provider's {known.algorithm}")
             equal = same_as is not None and same_as(growing.algorithm) == found
+        if equal:
+            staged.is_kept = False  # Nobody wants it any more.
         return Fetched(equal=equal, bytes_down=_bytes_of(begun, missing))
 
     def _told_of(self, begun: Unfinished, missing: list[int]) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from ubiops_file_sync.local.export import export
 from ubiops_file_sync.local.scan import KeyFilter, Wanted, scan, walk
 from ubiops_file_sync.local.trash import Retention, Trash, Version
-from ubiops_file_sync.local.tree import LocalTree, Reading, Staged
+from ubiops_file_sync.local.tree import LocalTree, Reading, Staged, unreadable_root
 
 __all__ = [
     "KeyFilter",
@@ -16,5 +16,6 @@ __all__ = [
     "Wanted",
     "export",
     "scan",
+    "unreadable_root",
     "walk",
 ]

@@ -8,6 +8,7 @@ import stat
 
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.keys import IGNORE_FILE
+from ubiops_file_sync.system_errors import words_of
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """O_NONBLOCK, so that a pipe of that name does not hold the walk for ever."""
@@ -39,11 +40,11 @@ def _read(folder_fd: int) -> bytes:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise KeyFailure(f"{IGNORE_FILE} is a link; put the file itself there") from None
-        raise KeyFailure(f"{IGNORE_FILE} cannot be read ({error.strerror})") from error
+        raise KeyFailure(f"{IGNORE_FILE} cannot be read ({words_of(error)})") from error
     try:
         return _whole(fd)
     except OSError as error:
-        raise KeyFailure(f"{IGNORE_FILE} cannot be read ({error.strerror})") from error
+        raise KeyFailure(f"{IGNORE_FILE} cannot be read ({words_of(error)})") from error
     finally:
         os.close(fd)
 

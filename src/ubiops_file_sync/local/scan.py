@@ -16,10 +16,14 @@ from ubiops_file_sync.keys import CONTROL_DIR, IGNORE_FILE
 from ubiops_file_sync.local.ignore import read_ignore_file
 from ubiops_file_sync.local.links import GOES_ROUND, Links, is_above
 from ubiops_file_sync.model import FolderRules, LocalBlock, LocalEntry, LocalItem, Unknown
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _VANISHED = "it was removed or renamed while the folder was read; the next pass looks again"
+
+_NO_DIRECTORY = {errno.ENOTDIR, errno.ELOOP}
+"""What is said where a directory is wanted and a file or a link stands."""
 
 _MAX_NS = 2**63 - 1
 
@@ -163,6 +167,9 @@ def _open_below(stack: list[_Level], prefix: str, wanted: Wanted) -> _Level | Un
         # Not missing: it may have been moved to where this walk has been already.
         return Unknown(prefix, _VANISHED, is_problem=False)
     except OSError as error:
+        # It was a directory when the one above it was read, and is a file or a link by now.
+        if error.errno in _NO_DIRECTORY:
+            return Unknown(prefix, _VANISHED, is_problem=False)
         return Unknown(prefix, _unreadable(error), is_problem=True)
     try:
         _fill(level, prefix, wanted, [above.fd for above in stack])
@@ -181,7 +188,7 @@ def _open_folder(stack: list[_Level], prefix: str, wanted: Wanted) -> int:
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent_fd)
     except OSError as error:
-        if wanted.links is None or error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+        if wanted.links is None or error.errno not in _NO_DIRECTORY:
             raise
     with wanted.links.opened(prefix[:-1]) as (real_fd, real_name):
         fd = os.open(real_name, _DIRECTORY, dir_fd=real_fd)
@@ -357,7 +364,5 @@ def _is_utf8(name: str) -> bool:
 
 
 def _unreadable(error: OSError) -> str:
-    return (
-        f"it cannot be read ({error.strerror}), so nothing at or below it was touched; "
-        "check its permissions"
-    )
+    remedy = remedy_for(error, "check its permissions")
+    return f"it cannot be read ({words_of(error)}), so nothing at or below it was touched; {remedy}"

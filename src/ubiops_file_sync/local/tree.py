@@ -40,6 +40,7 @@ from ubiops_file_sync.local.names import (
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.trash import Trash, trash_place
 from ubiops_file_sync.model import FolderRules, LocalBlock, LocalEntry, LocalItem, Symlinks, Unknown
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _COPY_BYTES = 1 << 20
 _AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -71,6 +72,15 @@ class Reading:
         found = local_entry(self.entry.key, status)
         if found != self.entry or not stat.S_ISREG(status.st_mode):
             raise KeyFailure("the file changed while it was read; the next pass takes it")
+
+
+def unreadable_root(profile: str, root: Path, error: OSError) -> SafetyHalt:
+    """What is raised where the root itself cannot be read: nothing can be told of any file."""
+    remedy = remedy_for(error, "make it a folder that this user may read")
+    return SafetyHalt(
+        f"profile {profile!r}: `local_dir` {root} cannot be read ({words_of(error)}). Nothing was "
+        f"changed; {remedy}, and run it again"
+    )
 
 
 class LocalTree:
@@ -108,8 +118,14 @@ class LocalTree:
         return Trash(self._root_fd)
 
     def scan(self) -> Iterator[LocalEntry | Unknown]:
-        """Every regular file below the root, in key order; see `local.scan.scan`."""
-        return scan(self._root_fd)
+        """Every regular file below the root, in key order; see `local.scan.scan`.
+
+        Raises `SafetyHalt` if the root itself cannot be read.
+        """
+        try:
+            yield from scan(self._root_fd)
+        except OSError as error:
+            raise unreadable_root(self._owner, self.root, error) from error
 
     def walk(self, wanted: Wanted) -> Iterator[LocalItem]:
         """What is wanted of all that is below the root, in key order; see `walk_blocks`."""
@@ -119,12 +135,14 @@ class LocalTree:
     def walk_blocks(self, wanted: Wanted) -> Iterator[LocalBlock]:
         """What is wanted of all that is below the root, in key order; see `local.scan.walk`.
 
-        Raises `SafetyHalt` if the ignore file at the root cannot be used.
+        Raises `SafetyHalt` if the root, or the ignore file at it, cannot be read.
         """
         try:
             yield from walk(self._root_fd, replace(wanted, links=self._links))
         except KeyFailure as failure:
             raise self.halt(failure) from failure
+        except OSError as error:
+            raise unreadable_root(self._owner, self.root, error) from error
 
     def halt(self, failure: KeyFailure) -> SafetyHalt:
         """What is raised where what is wrong at the root itself concerns every file below it."""
@@ -290,8 +308,11 @@ class LocalTree:
                 os.unlink(name, dir_fd=parent_fd)
 
     def free_bytes(self) -> int:
-        """What this user may still write to the root's file system."""
-        status = os.fstatvfs(self._root_fd)
+        """What this user may still write to the root's file system. Raises `SafetyHalt`."""
+        try:
+            status = os.fstatvfs(self._root_fd)
+        except OSError as error:
+            raise unreadable_root(self._owner, self.root, error) from error
         return status.f_bavail * status.f_frsize
 
     def keep_in_trash(self, staged: Staged, key: str) -> None:

@@ -9,7 +9,7 @@ from ubiops_file_sync.store.baseline import (
 )
 from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.lock import Holder, find_holder, profile_lock, service_lock
-from ubiops_file_sync.store.scratch import FolderSet, ListingSort, Spool
+from ubiops_file_sync.store.scratch import FolderSet, ListingSort, Spool, scratch_space
 from ubiops_file_sync.store.unsent import UnsentFiles
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "UnsentFiles",
     "find_holder",
     "profile_lock",
+    "scratch_space",
     "service_lock",
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -19,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ubiops_file_sync.errors import ConfigError, SafetyHalt
+from ubiops_file_sync.errors import ConfigError, SafetyHalt, SyncError
 from ubiops_file_sync.model import (
     BaselineEntry,
     BaselineRow,
@@ -32,6 +31,7 @@ from ubiops_file_sync.model import (
 from ubiops_file_sync.store import history, unfinished
 from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.unfinished import UnfinishedTransfers
+from ubiops_file_sync.store.unusable import unusable
 
 SCHEMA_VERSION = 3
 OTHER_PLACES = "other-places"
@@ -41,6 +41,8 @@ BUCKET_TTL = "bucket_ttl_us"
 NO_TTL = "none"
 _PAGE_ROWS = 500
 """Few enough to stay in a processor's cache until they are compared."""
+_BUSY_S = 30.0
+"""How long another program's transaction is waited for."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
@@ -105,7 +107,7 @@ class BaselineStore:
             if not path.exists():
                 _create(path, identity)
         except (OSError, sqlite3.DatabaseError) as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         db = _connect(path, read_only=False)
         if other_places:
             begin = cls(db, path, read_only=False)
@@ -119,7 +121,7 @@ class BaselineStore:
         try:
             exists = path.exists()
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         if exists:
             db = _connect(path, read_only=True)
         else:
@@ -138,7 +140,7 @@ class BaselineStore:
             if not path.exists():
                 return None
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         store = cls(_connect(path, read_only=True), path, read_only=True)
         try:
             store._recorded_places()
@@ -229,6 +231,24 @@ class BaselineStore:
         with self._usable():
             told = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         return None if told == "ok" else str(told)
+
+    @contextmanager
+    def suspected(self) -> Iterator[None]:
+        """Where what stands in the file is relied upon: an exception that nobody foresaw makes it
+        be looked through. `ConfigError` if it is damaged; else the exception, as it is.
+
+        So that what SQLite does not notice by itself is no bug of the program, without a check of
+        each row that is read.
+        """
+        try:
+            yield
+        except SyncError:
+            raise
+        except Exception as error:
+            damage = self.damage()
+            if damage is not None:
+                raise unusable(self._path, sqlite3.DataError(damage)) from error
+            raise
 
     def begin_anew(self, identity: Identity) -> None:
         """Forget everything that was in step, and speak of these places from now on."""
@@ -437,8 +457,8 @@ class BaselineStore:
     def _usable(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            raise _unusable(self._path, error) from error
+        except (sqlite3.DatabaseError, ValueError) as error:  # The latter: text that is none.
+            raise unusable(self._path, error) from error
 
 
 def _joined(entries: list[Any], intents: list[Any]) -> list[BaselineRow]:
@@ -483,13 +503,13 @@ def _extend(db: sqlite3.Connection, version: int) -> None:
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
-        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
         if read_only and _was_cut_short(db):
             db.close()
             return _recovered_copy(path)
         db.execute("PRAGMA synchronous = FULL")
-    except (OSError, sqlite3.DatabaseError) as error:
-        raise _unusable(path, error) from error
+    except (OSError, sqlite3.DatabaseError, ValueError) as error:
+        raise unusable(path, error) from error
     return db
 
 
@@ -541,27 +561,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 """One that SQLite can still add another to."""
-
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""What SQLite says of a file that is not, or no longer, a database; the last one of a file that is
-empty, or somebody else's: it lacks our tables."""
-
-
-def _unusable(path: Path, error: Exception) -> ConfigError:
-    """The message for a state that cannot be read or written."""
-    start = f"the recorded state {path} "
-    # The lowest byte is the kind; an older library than Python's names may tell none. What Python
-    # itself makes nothing of has none at all.
-    code = getattr(error, "sqlite_errorcode", None)
-    is_unreadable = code is None and isinstance(error, sqlite3.DatabaseError)
-    if is_unreadable or (code or 0) & 0xFF in _DAMAGE:
-        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.damaged')}"
-        return ConfigError(
-            f"{start}is damaged ({error}); move it away: {aside}. The next pass then compares both "
-            "sides by content and loses nothing"
-        )
-    reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else error
-    return ConfigError(
-        f"{start}cannot be used ({reason}); see to it that this user may write to its folder, and "
-        "that the disk has room"
-    )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ubiops_file_sync.errors import ConfigError, ProfileLocked
+from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _FLOCK = "hhqqi0q"
 """`struct flock`: type, whence, start, length (0: all of the file), process (of no use here)."""
@@ -100,10 +101,8 @@ def _held(
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigError(
-            f"{trouble} below {state_dir} ({error.strerror}); set `state_dir` to a folder that "
-            "this user may write to"
-        ) from error
+        remedy = remedy_for(error, "set `state_dir` to a folder that this user may write to")
+        raise ConfigError(f"{trouble} below {state_dir} ({words_of(error)}); {remedy}") from error
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
 from ubiops_file_sync import keys
+from ubiops_file_sync.errors import ConfigError
 from ubiops_file_sync.model import (
     Action,
     BaselineEntry,
@@ -30,6 +32,20 @@ from ubiops_file_sync.outline import FolderShare, Gist, Outline, unfolded
 from ubiops_file_sync.parts import NEVER_BIG, upload_calls
 
 _BLOCK = 1000
+
+
+@contextmanager
+def scratch_space() -> Iterator[None]:
+    """Where scratch databases are used: what SQLite says of them becomes a `ConfigError`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(
+            f"the temporary files of the pass cannot be used ({error}). What was done until now is "
+            "recorded, or found again; make room where they are (TMPDIR, else /var/tmp or /tmp), "
+            "and run this again"
+        ) from error
+
 
 _CALLS = """
 CASE verb
