@@ -178,7 +178,8 @@ def latency(folder: Path, quick: bool) -> list[Row]:
                 contest = Contest(web, folder, origin, workers)
                 less = Contest(web, folder / "few", origin, workers)
                 runs = in_turn(
-                    {"ours": contest.ours_up, "rclone": contest.rclone_up, "sdk": less.sdk_up}, _ROUNDS
+                    {"ours": contest.ours_up, "rclone": contest.rclone_up, "sdk": less.sdk_up},
+                    _ROUNDS,
                 )
                 limit_s = 2 * round_trip_s * count / workers
                 ours = _median(_wall(runs["ours"]))
