@@ -79,6 +79,10 @@ class Interrupted(KeyFailure):
     """One action was broken off, since the pass is being ended."""
 
 
+class InTheWay(KeyFailure):
+    """An object came under a key during the pass, and one that was to be new was not stored."""
+
+
 class TransferLost(KeyFailure):
     """A transfer in parts cannot be gone on with: begin it anew."""
 

@@ -48,9 +48,9 @@ class Performance:
         """Run every action. Whatever happens, what was done is recorded."""
         self.recorder.take_over(self.plan.problems, self.plan.problem_count)
         self.progress.planned(self.plan.summary)
-        if self.plan.is_whole:
-            # Twice as long as the plan may have waited for them: it was made a while ago.
-            self.store.drop_intents(self._server_now_us() - 2 * VISIBLE_AFTER_US)
+        began_us = self.executor.now_ns() // 1000
+        # Twice as long as the plan may have waited for them: it was made a while ago.
+        unseen_since_us = self._server_now_us() - 2 * VISIBLE_AFTER_US
         try:
             self._settle()
             with Spool() as last:
@@ -62,6 +62,9 @@ class Performance:
                 self._run_ready_files(last)
         finally:
             self.recorder.flush()
+        if self.plan.is_whole and not self.stop.is_asked:
+            # Only now: a pass that is killed meanwhile leaves them to the next one.
+            self.store.drop_intents(began_us, unseen_since_us)
 
     def _settle(self) -> None:
         """Write what only the baseline has to learn, which neither waits nor can fail by itself."""

@@ -93,6 +93,12 @@ def test_a_file_of_no_use_is_replaced(
     assert sdk.patterns(file) == right
 
 
+def test_what_a_killed_process_left_half_written_goes(file: Path) -> None:
+    file.with_name(f"{file.name}.1x_2yz3w").write_bytes(b"half")
+    sdk.patterns(file, keep=True)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
 def test_a_folder_that_takes_no_file_is_no_reason_to_fail(tmp_path: Path) -> None:
     assert sdk.patterns(tmp_path / "missing" / sdk.CALLS_FILE, keep=True)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.test_crash import reconcile
+from engine.process import reconcile
 from engine.world import World, assert_idle, assert_in_step
 from ubiops_file_sync.emulator import BucketServer, Fault, Provider
 from ubiops_file_sync.model import Verb
@@ -84,6 +84,20 @@ def test_equal_big_files_are_adopted(big_anywhere: World) -> None:
     assert (report.bytes_up, report.bytes_down) == (0, 0)
     assert world.staged() == []
     assert_in_step(world)
+
+
+@pytest.mark.parametrize("local_age_s", [100, 10])
+def test_equal_big_files_without_a_digest_of_the_whole_leave_nothing_staged(
+    big: World, local_age_s: float
+) -> None:
+    """Sent in parts, an object tells no digest that could be compared before it is fetched."""
+    there = big.elsewhere("there")
+    there.write("a", BIG, age_s=100)
+    there.run()
+    big.write("a", BIG, age_s=-local_age_s)
+    assert big.run().done == {Verb.ADOPT: 1}
+    assert big.staged() == []
+    assert_in_step(big)
 
 
 def test_a_big_conflict_keeps_both(big: World) -> None:

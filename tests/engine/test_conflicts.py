@@ -9,6 +9,7 @@ import pytest
 
 from engine.world import QUICK, World, assert_in_step
 from ubiops_file_sync.emulator import Provider
+from ubiops_file_sync.keys import conflict_key
 from ubiops_file_sync.model import PlanSummary, Verb
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.reconcile import Reconciler
@@ -78,6 +79,50 @@ def test_keep_both_does_not_overwrite_an_earlier_loser(world: World) -> None:
     assert_in_step(world)
 
 
+@pytest.mark.parametrize("direction", ["two-way", "upload", "download"])
+@pytest.mark.parametrize("where", ["here", "there", "on both sides"])
+@pytest.mark.parametrize(("local_age_s", "remote_age_s"), [(10, 500), (500, 10)])
+def test_a_loser_that_a_killed_pass_kept_is_not_kept_twice(
+    world: World, where: str, local_age_s: float, remote_age_s: float, direction: str
+) -> None:
+    world = world.with_settings(conflict="keep-both", direction=direction)
+    conflict(world, local_age_s=local_age_s, remote_age_s=remote_age_s, met=False)
+    local_wins = direction == "upload" or (direction == "two-way" and local_age_s < remote_age_s)
+    winner, loser = (LOCAL, REMOTE) if local_wins else (REMOTE, LOCAL)
+    changed_us = (world.root / "a.txt").stat().st_mtime_ns // 1000
+    if local_wins:
+        changed_us = world.server.objects("data/")["data/a.txt"][1]
+    renamed = conflict_key("a.txt", changed_us)
+    if where != "there":
+        world.write(renamed, loser)
+    if where != "here":
+        world.put(renamed, loser)
+    for _ in range(2):
+        report = world.run()
+    assert report.problem_count == 0
+    ours, theirs = world.local(), world.remote()
+    assert set(ours) | set(theirs) == {"a.txt", renamed}
+    assert ours.get(renamed, loser) == theirs.get(renamed, loser) == loser
+    assert winner in (ours["a.txt"], theirs["a.txt"])
+    if direction == "two-way":
+        assert_in_step(world)
+
+
+def test_a_loser_s_name_that_another_has_in_the_bucket_is_left_to_that_one(world: World) -> None:
+    world = world.with_settings(conflict="keep-both")
+    conflict(world, local_age_s=500, remote_age_s=10, met=False)
+    changed_us = (world.root / "a.txt").stat().st_mtime_ns // 1000
+    world.put(conflict_key("a.txt", changed_us), b"somebody else's")
+    world.run()
+    world.run()
+    assert world.remote() == {
+        "a.txt": REMOTE,
+        conflict_key("a.txt", changed_us): b"somebody else's",
+        conflict_key("a.txt", changed_us, 1): LOCAL,
+    }
+    assert_in_step(world)
+
+
 @pytest.mark.parametrize("provider", list(Provider))
 def test_equal_content_is_adopted_without_a_transfer(world: World, provider: Provider) -> None:
     world.server.create_bucket("b", provider=provider)
@@ -128,4 +173,19 @@ def test_an_object_that_comes_after_the_listing_is_not_overwritten(world: World)
     assert world.remote() == {"a": b"somebody else's"}
     world.run()
     assert world.trash() == {"a": [b"ours, and longer"]}
+    assert_in_step(world)
+
+
+def test_an_object_of_the_same_content_that_comes_after_the_listing_is_no_trouble(
+    world: World,
+) -> None:
+    """Such as what a killed pass had sent, and the bucket took only now."""
+
+    class LatePut(Progress):
+        def planned(self, summary: PlanSummary) -> None:
+            world.put("a", b"ours")
+
+    world.write("a", b"ours", age_s=100)
+    report = Reconciler(world.profile, world.state_dir, retries=QUICK, progress=LatePut()).run()
+    assert (report.problem_count, report.bytes_up) == (0, 0)
     assert_in_step(world)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.world import World, assert_in_step, standing
+from engine.world import QUICK, World, assert_in_step, standing
 from ubiops_file_sync.emulator import Fault, Role
 from ubiops_file_sync.errors import AccessRefused, NoSuchBucket, RemoteUnreachable, SafetyHalt
-from ubiops_file_sync.model import Pace
+from ubiops_file_sync.model import Outcome, Pace
+from ubiops_file_sync.progress import Progress
+from ubiops_file_sync.reconcile import Reconciler
 
 
 def three_pages(world: World) -> None:
@@ -135,6 +137,29 @@ def test_an_upload_that_was_stored_though_no_answer_came_is_adopted(world: World
     world.server.faults.clear()
     report = world.run()
     assert report.bytes_up == 0
+    assert_in_step(world)
+
+
+class EndAtFirst(Progress):
+    """Breaks a pass off after its first action."""
+
+    def did(self, outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_upload_without_an_answer_outlives_a_pass_that_breaks_off(world: World) -> None:
+    world = world.with_settings(workers=1)
+    world.write("b", b"lost in the bucket, and sent again")
+    world.run()
+    world.server.delete_object("data/b")
+    world.server.faults.add(Fault("put", "reset_after", times=None))
+    assert world.run().problem_count == 1
+    world.server.faults.clear()
+    world.write("a", b"1")
+    with pytest.raises(KeyboardInterrupt):
+        Reconciler(world.profile, world.state_dir, retries=QUICK, progress=EndAtFirst()).run()
+    report = world.run()
+    assert (report.bytes_down, world.trash()) == (0, {}), "compared, and not fetched"
     assert_in_step(world)
 
 

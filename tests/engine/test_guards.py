@@ -11,7 +11,7 @@ import pytest
 from engine.world import QUICK, SECOND_NS, World, assert_in_step, standing
 from ubiops_file_sync.emulator import BucketServer
 from ubiops_file_sync.errors import SafetyHalt, UsageError
-from ubiops_file_sync.model import Reason, Report
+from ubiops_file_sync.model import Reason, Report, Verb
 from ubiops_file_sync.plan.guards import delete_limit
 from ubiops_file_sync.progress import Progress
 from ubiops_file_sync.reconcile import Reconciler
@@ -127,6 +127,17 @@ def test_everything_changed_in_the_bucket_is_no_halt_since_the_trash_keeps_it(
         world.put(f"f{n:02}", b"a new release of the data set")
     assert world.run().problem_count == 0
     assert len(world.trash()) == 30
+
+
+def test_what_a_killed_pass_fetched_and_did_not_record_is_no_change_here(world: World) -> None:
+    world = in_step(world)
+    for n in range(30):
+        world.put(f"f{n:02}", b"a new release of the data set")
+        path = world.write(f"f{n:02}", b"a new release of the data set")
+        created_us = world.server.objects(f"data/f{n:02}")[f"data/f{n:02}"][1]
+        os.utime(path, ns=(created_us * 1000, created_us * 1000))
+    assert world.run().done == {Verb.ADOPT: 30}
+    assert_in_step(world)
 
 
 def test_too_little_free_disk(world: World) -> None:

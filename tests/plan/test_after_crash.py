@@ -42,6 +42,8 @@ LATEST_US = ENDED_US + DATE_STEP_US + CLOCK_TOLERANCE_US
 SENT = local(BEGAN_US - 30 * SECOND_US, 20)
 """What was sent."""
 EDITED_SINCE = local(ENDED_US + 20 * SECOND_US, 21)
+STORED_AGAIN = remote(ENDED_US - SECOND_US)
+RESENT = Intent("k", LOCAL_AS_IT_WAS.size, LOCAL_AS_IT_WAS.mtime_ns, BEGAN_US, None)
 OURS = remote(ENDED_US - SECOND_US, 20)
 ANOTHERS = remote(ENDED_US + 30 * SECOND_US, 20)
 
@@ -89,7 +91,7 @@ class After:
 
     local: LocalEntry | None
     remote: RemoteEntry | None
-    intent: Intent
+    intent: Intent | None
     base: BaselineEntry | None
     expected: str | None
 
@@ -115,6 +117,12 @@ CASES = {
     "perhaps stored: compared": After(SENT, OURS, unfinished(), None, "download trash compare"),
     "perhaps a new version stored: compared": After(
         SENT, OURS, unfinished(), base(), "download trash compare"
+    ),
+    "perhaps sent a second time, unchanged: compared": After(
+        LOCAL_AS_IT_WAS, STORED_AGAIN, RESENT, base(), "download compare"
+    ),
+    "fetched a second time and not recorded: compared": After(
+        local(STORED_US), remote(STORED_US), None, base(), "upload compare"
     ),
     "perhaps stored, then edited here: sent, and what is there is kept": After(
         EDITED_SINCE, OURS, unfinished(), None, "upload trash"
@@ -191,6 +199,17 @@ def test_our_own_older_upload_never_beats_a_newer_edit(conflict: ConflictPolicy)
         row = BaselineRow("k", None, intent)
         planned = plan([EDITED_SINCE], [OURS], [row], Policy(conflict=conflict))
         assert planned.verbs() == {"k": "upload"}
+
+
+@pytest.mark.parametrize("conflict", [ConflictPolicy.NEWER_WINS, ConflictPolicy.REMOTE_WINS])
+def test_a_profile_that_only_uploads_does_not_take_its_own_upload_for_anothers(
+    conflict: ConflictPolicy,
+) -> None:
+    policy = Policy(Direction.UPLOAD, conflict)
+    for seen in (None, base()):
+        planned = plan([SENT], [OURS], [BaselineRow("k", seen, unfinished())], policy)
+        assert planned.verbs() == {"k": "adopt"}
+        assert planned.actions["k"].compare
 
 
 def test_a_profile_that_only_downloads_by_now_sends_nothing_again() -> None:

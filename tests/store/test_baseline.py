@@ -122,8 +122,18 @@ def test_an_upload_that_begins_does_not_touch_what_was_in_step(path: Path) -> No
 def test_intents_of_earlier_passes_are_dropped_and_the_baseline_stays(path: Path) -> None:
     with BaselineStore.open(path, IDENTITY) as store:
         store.record(in_step=[entry("a")], begun=[intent("a", 1, 5), intent("b")])
-        store.drop_intents()
+        store.drop_intents(begun_before_us=10**18, ended_before_us=10**18)
         assert list(store.rows()) == [BaselineRow("a", entry("a"), None)]
+
+
+def test_intents_of_this_pass_and_uploads_that_may_still_show_stay(path: Path) -> None:
+    ours, unseen = intent("a")._replace(started_us=100), intent("b", 1, 60)._replace(started_us=50)
+    with BaselineStore.open(path, IDENTITY) as store:
+        store.record(begun=[ours, unseen])
+        store.drop_intents(begun_before_us=100, ended_before_us=60)
+        assert [row.intent for row in store.rows()] == [ours, unseen]
+        store.drop_intents(begun_before_us=101, ended_before_us=61)
+        assert list(store.rows()) == []
 
 
 def test_only_an_upload_that_ended_well_waits_to_be_confirmed(path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_dry_run_cannot_write_even_if_it_wanted_to(path: Path) -> None:
         with pytest.raises(ConfigError, match="readonly"):
             store.record(in_step=[entry("b")])
         with pytest.raises(ConfigError, match="readonly"):
-            store.drop_intents()
+            store.drop_intents(10**18, 10**18)
     assert snapshot(path.parent) == before
 
 

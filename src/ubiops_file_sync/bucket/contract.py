@@ -169,7 +169,8 @@ class Bucket(Protocol):
 
         The object appears whole or not at all. `check` is called before the last bytes are sent:
         if it raises, nothing is stored, and what it raised is raised here. `is_new`: an object
-        that stands there by now is not overwritten, where the storage can see to that.
+        that stands there by now is not overwritten, where the storage can see to that; then
+        `InTheWay`.
         """
         ...
 

@@ -136,7 +136,13 @@ def _read(file: Path, seen: str) -> Mapping[str, CallPattern] | None:
 
 
 def _write(file: Path, kept: _Kept) -> None:
-    """Replace the file as a whole; profiles of one state folder may do so at the same time."""
+    """Replace the file as a whole; profiles of one state folder may do so at the same time.
+
+    What a killed process left half-written goes. If it is another's that is being written now,
+    that one fails, and this file is as good.
+    """
+    for leftover in file.parent.glob(f"{file.name}.*"):
+        leftover.unlink(missing_ok=True)
     content = msgspec.json.encode(kept)
     with tempfile.NamedTemporaryFile(
         prefix=f"{file.name}.", dir=file.parent, delete=False

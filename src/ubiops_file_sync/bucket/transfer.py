@@ -18,7 +18,7 @@ from ubiops_file_sync.bucket.digest import (
 from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.traffic import CountedSink
-from ubiops_file_sync.errors import TRIED_AGAIN, KeyFailure
+from ubiops_file_sync.errors import TRIED_AGAIN, InTheWay, KeyFailure
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
 AZURE = "azure_blob_storage"
@@ -127,7 +127,7 @@ class Refusal:
         return Refused(self._answer.status, self._answer.reason, storage=True, expired=expired)
 
 
-class Taken(KeyFailure):
+class Taken(InTheWay):
     """An object came in the way of one that was to be new."""
 
     def __init__(self, *, perhaps_by_us: bool) -> None:

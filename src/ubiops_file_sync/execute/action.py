@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO, TypeVar
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.contract import Bucket, Fetched, Receipt
 from ubiops_file_sync.bucket.digest import digest_of
-from ubiops_file_sync.errors import TRIED_AGAIN, KeyFailure
+from ubiops_file_sync.errors import TRIED_AGAIN, InTheWay, KeyFailure
 from ubiops_file_sync.execute.parted import Parted, SameAs, Sent
 from ubiops_file_sync.execute.steps import Steps, Stepwise
 from ubiops_file_sync.local import LocalTree, Staged
@@ -106,7 +107,9 @@ class Executor:
                 if fetched.equal:
                     return _adopted(action, fetched.bytes_down)
                 down = fetched.bytes_down
-                extra = yield from self._keep_remote_loser(action, action.remote, staged)
+                if action.loser is not Loser.NONE:
+                    extra = yield from self._keep_remote_loser(action, action.remote, staged)
+                staged.is_kept = False
             self._require_unchanged(action.remote)
         with self.tree.reading(local) as reading:
             sent = yield from self._send(
@@ -223,7 +226,15 @@ class Executor:
         condition.
         """
         if local.size < self.parted.threshold:
-            receipt = self.bucket.send(local.key, file, local.size, check, is_new=is_new)
+            try:
+                receipt = self.bucket.send(local.key, file, local.size, check, is_new=is_new)
+            except InTheWay:
+                # Perhaps a killed pass sent it, or it is the loser of a conflict that this pass
+                # keeps under that name as well.
+                there = self.bucket.get(local.key)
+                if there is None or not self._holds(there, file, local.size):
+                    raise
+                return Sent(Receipt(there.created_us, there.created_us), 0)
             return Sent(receipt, local.size)
         return (yield from self.parted.send(local, file, check, noted=noted))
 
@@ -242,19 +253,28 @@ class Executor:
     def _keep_remote_loser(
         self, action: Action, remote: RemoteEntry, staged: Staged
     ) -> Stepwise[_Extra]:
-        """Keep the bucket's version that an upload is about to overwrite (invariant I1)."""
+        """Keep the bucket's version that an upload is about to overwrite (invariant I1).
+
+        Where it stands already under a name that it would get, a killed pass put it there: it is
+        not kept a second time.
+        """
         if action.loser is Loser.TRASH:
             self.tree.keep_in_trash(staged, action.key)
             return _Extra()
         for attempt in range(_MAX_CONFLICT_NAMES):
             name = keys.conflict_key(action.key, remote.created_us, attempt)
-            if self.bucket.get(name) is not None:
+            there = self.bucket.get(name)
+            if there is not None:
+                if self._holds(there, staged.file, remote.size):
+                    return _Extra(keys=(name,))
                 continue
             local: LocalEntry | None = None
             if self.direction is Direction.TWO_WAY:
-                if self.tree.look(name) is not None:
+                local = self.tree.look(name)
+                if local is None:
+                    local = self.tree.commit(staged, name, None, remote.created_us * 1000)
+                elif not self.tree.holds(local, staged):
                     continue
-                local = self.tree.commit(staged, name, None, remote.created_us * 1000)
             sending = local or LocalEntry(name, remote.size, remote.created_us * 1000)
             return (yield from self._send_extra(sending, staged.file, local))
         raise KeyFailure(
@@ -262,12 +282,24 @@ class Executor:
         )
 
     def _keep_local_loser(self, local: LocalEntry) -> Stepwise[_Extra]:
-        """Give the local version that a download is about to replace a name of its own."""
+        """Give the local version that a download is about to replace a name of its own.
+
+        As with a bucket's version, a name under which it stands already is the one that a killed
+        pass gave it.
+        """
         for attempt in range(_MAX_CONFLICT_NAMES):
             name = keys.conflict_key(local.key, local.mtime_ns // 1000, attempt)
+            is_there = False
+            if self.direction is Direction.TWO_WAY:
+                there = self.bucket.get(name)
+                if there is not None:
+                    with self.tree.reading(local) as reading:
+                        is_there = self._holds(there, reading.file, local.size)
+                    if not is_there:
+                        continue
             if not self.tree.copy_name(local, name):
                 continue
-            if self.direction is not Direction.TWO_WAY:
+            if is_there or self.direction is not Direction.TWO_WAY:
                 return _Extra(keys=(name,))
             renamed = LocalEntry(name, local.size, local.mtime_ns)
             with self.tree.reading(renamed) as reading:
@@ -275,6 +307,13 @@ class Executor:
         raise KeyFailure(
             "no free name is left for the losing version; tidy up the .conflict- files"
         )
+
+    def _holds(self, there: RemoteEntry, file: BinaryIO, size: int) -> bool:
+        """Whether an object holds the same bytes as a file of `size` bytes."""
+        if there.size != size:
+            return False
+        with self.tree.staging() as sink:
+            return self.bucket.fetch(there, sink.file, partial(digest_of, file)).equal
 
     def _send_extra(
         self, renamed: LocalEntry, file: BinaryIO, local: LocalEntry | None

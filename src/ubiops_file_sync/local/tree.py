@@ -349,7 +349,8 @@ class LocalTree:
             except FileExistsError:
                 # Perhaps it is the name, or the copy, that a killed pass gave it.
                 with suppress(KeyFailure):
-                    return self.same_content(entry, entry._replace(key=new_key))
+                    found = self.look(new_key)
+                    return found is not None and self.same_content(entry, found)
                 return False
             except OSError as error:
                 if error.errno not in NO_LINKS:
@@ -382,6 +383,11 @@ class LocalTree:
                 if theirs.file.read(_COPY_BYTES) != block:
                     return False
         return True
+
+    def holds(self, entry: LocalEntry, staged: Staged) -> bool:
+        """Whether a file holds the same bytes as a staged one; see `same_content`."""
+        status = os.fstat(staged.file.fileno())
+        return self.same_content(entry, local_entry(f"{TMP_DIR}/{staged.name}", status))
 
     def flush(self, changed: Iterable[str]) -> None:
         """Make the names of the given keys durable, and of every directory above them.

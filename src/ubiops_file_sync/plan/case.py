@@ -208,9 +208,9 @@ class Case:
         A download sets the mtime to time_created, so that one that nobody lived to record shows.
         """
         local, remote = self.local, self.remote
-        if local is None or remote is None or local.size != remote.size:
+        if local is None or remote is None:
             return False
-        return local.size == 0 or local.mtime_ns // 1000 == remote.created_us
+        return is_copy_of(local, remote) or local.size == remote.size == 0
 
     def one_size(self) -> bool:
         """Whether the two versions have one size, so that their content must be compared."""
@@ -245,6 +245,11 @@ class Case:
             return None
         server_now_us = self.now_us - self.policy.skew_us
         return self.base.created_us + ttl_us - server_now_us
+
+
+def is_copy_of(local: LocalEntry, remote: RemoteEntry) -> bool:
+    """Whether the file is as a download of the object leaves it: of its size, and its time."""
+    return local.size == remote.size and local.mtime_ns // 1000 == remote.created_us
 
 
 def _tells_something(time_us: int, now_us: int) -> bool:

@@ -59,8 +59,24 @@ def _after_crash(case: Case) -> Decision:
         # it may be somebody else's after all, it is kept.
         return Decision(Verb.UPLOAD, Reason.CHANGED_LOCAL, Loser.TRASH)
     decision = _by_table(replace(case, base=ours or case.base))
-    if ours is not None and decision.reason is Reason.IN_STEP:
-        return Decision(Verb.ADOPT, Reason.RECORDED_LATE)
+    if ours is not None:
+        late = decision.reason is Reason.IN_STEP
+        return Decision(Verb.ADOPT, Reason.RECORDED_LATE) if late else decision
+    return _compared(case, decision)
+
+
+def _compared(case: Case, decision: Decision) -> Decision:
+    """The verdict on an object that may be what was sent: not without a look at its content.
+
+    Else what was only sent again, and is as it was here, would be fetched for nothing; and where
+    the profile may not fetch, it would pass for somebody else's version for ever.
+    """
+    if not case.one_size():
+        return decision
+    if decision.verb is Verb.DOWNLOAD:
+        return replace(decision, compare=True)
+    if decision.reason is Reason.DESTINATION_NEWER:
+        return Decision(Verb.ADOPT, Reason.RECORDED_LATE, compare=True)
     return decision
 
 
@@ -101,6 +117,10 @@ def _pull(reason: Reason) -> Callable[[Case], Decision]:
 def _local_alone_changed(case: Case) -> Decision:
     if not case.may_upload():
         return _contest(case, Reason.DESTINATION_CHANGED, Reason.DESTINATION_CHANGED)
+    if case.surely_equal():
+        # Most likely fetched again by a pass that did not live to record it. But an edit of the
+        # same size may bear that time too, where clocks tell whole seconds; so it is looked at.
+        return Decision(Verb.UPLOAD, Reason.CHANGED_LOCAL, compare=True)
     # Even if its mtime is old: `cp -p` of an earlier version is a change like any other.
     return Decision(Verb.UPLOAD, Reason.CHANGED_LOCAL)
 

@@ -28,7 +28,7 @@ from ubiops_file_sync.model import (
     Verb,
 )
 from ubiops_file_sync.plan.blocks import Hides, Streams
-from ubiops_file_sync.plan.case import Case, Policy
+from ubiops_file_sync.plan.case import Case, Policy, is_copy_of
 from ubiops_file_sync.plan.decide import judge
 from ubiops_file_sync.plan.filters import Filters, Scope
 from ubiops_file_sync.plan.intents import is_later_edit
@@ -215,7 +215,7 @@ def _verdict(
 ) -> Iterator[Action | Problem]:
     base = row.base if row is not None else None
     if base is not None:
-        _count_changes(here, base, row, summary)
+        _count_changes(here, there, base, row, summary)
     if here is None and there is None and base is None:
         return  # An upload that was begun, came to nothing, and whose file is gone by now.
     intent = row.intent if row is not None else None
@@ -237,11 +237,20 @@ def _was_in_step(local: LocalEntry, base: BaselineEntry | None) -> bool:
 
 
 def _count_changes(
-    here: LocalEntry | None, base: BaselineEntry, row: BaselineRow | None, summary: PlanSummary
+    here: LocalEntry | None,
+    there: RemoteEntry | None,
+    base: BaselineEntry,
+    row: BaselineRow | None,
+    summary: PlanSummary,
 ) -> None:
-    """A change that an earlier pass has sent already is none: whoever allowed that did so once."""
+    """A change that an earlier pass has sent already is none: whoever allowed that did so once.
+
+    Nor is what an earlier pass fetched and did not live to record: a kill must not end in a halt.
+    """
     summary.in_step += 1
     if here is None or (here.size, here.mtime_ns) == (base.size, base.mtime_ns):
+        return
+    if there is not None and is_copy_of(here, there):
         return
     intent = row.intent if row is not None else None
     sent = intent is not None and intent.finished_us is not None

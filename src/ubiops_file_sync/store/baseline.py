@@ -336,16 +336,17 @@ class BaselineStore:
     def _has_intents(self) -> bool:
         return self._db.execute("SELECT 1 FROM intent LIMIT 1").fetchone() is not None
 
-    def drop_intents(self, before_us: int | None = None) -> None:
-        """Forget the uploads of earlier passes: the plan that was just made has heeded them.
+    def drop_intents(self, begun_before_us: int, ended_before_us: int) -> None:
+        """Forget the uploads of earlier passes: the plan that was just carried out heeded them.
 
-        Those that ended well, and not before `before_us`, are kept: they may still have to show.
+        Those are the ones without an end that began before `begun_before_us`. Those that ended
+        well, and not before `ended_before_us`, are kept: they may still have to show.
         """
         with self._usable(), self._db:
             self._db.execute(
                 "DELETE FROM intent"
-                " WHERE finished_us IS NULL OR finished_us < coalesce(?, finished_us + 1)",
-                (before_us,),
+                " WHERE iif(finished_us IS NULL, started_us < ?, finished_us < ?)",
+                (begun_before_us, ended_before_us),
             )
 
     def pending(self) -> Iterator[Intent]:

@@ -50,11 +50,11 @@ def scratch_space() -> Iterator[None]:
 _CALLS = """
 CASE verb
     -- an upload over somebody else's version fetches that first, and looks again before it sends;
-    -- a loser that is renamed is sent too, after a look whether its name is free
+    -- a loser that is renamed is sent too, both ways after a look whether its name is free
     WHEN 'upload' THEN upload_calls(local_size)
         + iif(remote_size IS NOT NULL AND (compare OR loser != 'none'), 2, 0)
         + iif(loser = 'rename', 1 + upload_calls(remote_size), 0)
-    WHEN 'download' THEN 1 + iif(loser = 'rename', upload_calls(local_size), 0)
+    WHEN 'download' THEN 1 + iif(loser = 'rename', 1 + upload_calls(local_size), 0)
     -- fetched into the trash, looked at, deleted
     WHEN 'delete-remote' THEN 3
     -- looked at
