@@ -17,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--histories`: how many whole histories are played (100000 for a long campaign).
 
     `--behaviour`: how the bucket of the engine's tests uses the room that UbiOps leaves.
+    `--crash-points`: where a pass is killed: at some boundaries of each history, or at all of them.
+    `--kills`: how often a real pass is killed at random moments (1000 for a long campaign).
     `--damages`: how many states are damaged at random, for tests/faults (300 for a long campaign).
     `--live`: look at the bucket that the default profile's variables name.
     `--soak`: for how many seconds the service is put to the test.
@@ -24,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     parser.addoption("--histories", type=int, default=2000)
     parser.addoption("--behaviour", choices=sorted(BEHAVIOURS), default="")
+    parser.addoption("--crash-points", choices=["sample", "all"], default="sample")
+    parser.addoption("--kills", type=int, default=50)
     parser.addoption("--damages", type=int, default=12)
     parser.addoption("--live", action="store_true")
     parser.addoption("--soak", type=int, default=0, metavar="SECONDS")

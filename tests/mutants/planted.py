@@ -64,6 +64,31 @@ class Mutant:
 
 DECIDING = [
     Mutant(
+        "uploads of a killed pass are forgotten before the next one has done anything",
+        "I5: killed twice in a row, what it sent is somebody else's.",
+        "perform.py",
+        "        began_us = self.executor.now_ns() // 1000\n",
+        "        began_us = self.executor.now_ns() // 1000\n"
+        "        self.store.drop_intents(began_us, 0)\n",
+        (f"{FAULTS}::test_an_upload_without_an_answer_outlives_a_pass_that_breaks_off",),
+    ),
+    Mutant(
+        "a loser that a killed pass kept in the bucket is kept once more",
+        "I5: killed at any instant and run again, it ends where an uninterrupted run ends.",
+        "execute/action.py",
+        "        if there.size != size:\n            return False\n",
+        "        return False\n",
+        (f"{CONFLICTS}::test_a_loser_that_a_killed_pass_kept_is_not_kept_twice",),
+    ),
+    Mutant(
+        "what a killed pass fetched counts as changed here",
+        "I5: no manual resync exists.",
+        "plan/merge.py",
+        "    if there is not None and is_copy_of(here, there):\n        return\n",
+        "",
+        (f"{HALTS}::test_what_a_killed_pass_fetched_and_did_not_record_is_no_change_here",),
+    ),
+    Mutant(
         "clocks of both sides are compared",
         "Remote time is upload time: untouched files look newer (B2_Command_Line_Tool #144).",
         "plan/case.py",
