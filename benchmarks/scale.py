@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Run, in_turn, ratio, run
-from benchmarks.trees import FILES_A_FOLDER, plant
+from benchmarks.trees import FILES_A_FOLDER, entries, plant
 from benchmarks.works import Row
 
 _ROUNDS = 3
@@ -62,10 +62,11 @@ class Scene:
     def change(self, share: int) -> int:
         """Change one file in `share`; returns how many."""
         changed = 0
-        for path in sorted(self.root.rglob("*.npz"))[::share]:
-            os.truncate(path, path.stat().st_size + 1)
-            os.utime(path, (1_760_000_000, 1_760_000_000))
-            changed += 1
+        for number, (key, size) in enumerate(entries(self.count)):
+            if number % share == 0:
+                os.truncate(self.root / key, size + 1)
+                os.utime(self.root / key, (1_760_000_000, 1_760_000_000))
+                changed += 1
         return changed
 
 

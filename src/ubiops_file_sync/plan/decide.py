@@ -22,6 +22,10 @@ from ubiops_file_sync.model import (
 )
 from ubiops_file_sync.plan.case import Case, Policy, State
 
+# Made once: a pass may come to the same verdict a million times.
+_ADOPTED = Decision(Verb.ADOPT, Reason.RECORDED_LATE)
+_LEFT_IN_STEP = Decision(None, Reason.IN_STEP)
+
 
 def decide(
     local: LocalEntry | None,
@@ -61,7 +65,7 @@ def _after_crash(case: Case) -> Decision:
     decision = _by_table(replace(case, base=ours or case.base))
     if ours is not None:
         late = decision.reason is Reason.IN_STEP
-        return Decision(Verb.ADOPT, Reason.RECORDED_LATE) if late else decision
+        return _ADOPTED if late else decision
     return _compared(case, decision)
 
 
@@ -142,7 +146,7 @@ def _both_changed(case: Case) -> Decision:
 def _contest(case: Case, if_local: Reason, if_remote: Reason) -> Decision:
     """Both sides hold a version of their own: adopt if equal, else one wins by the policy."""
     if case.surely_equal():
-        return Decision(Verb.ADOPT, Reason.RECORDED_LATE)
+        return _ADOPTED
     verb = Verb.UPLOAD if _local_wins(case) else Verb.DOWNLOAD
     if not (case.may_upload() if verb is Verb.UPLOAD else case.may_download()):
         return Decision(None, Reason.DESTINATION_NEWER)
@@ -170,7 +174,7 @@ def _local_wins(case: Case) -> bool:
 def _in_step(case: Case) -> Decision:
     if case.policy.refresh_before_us is not None and case.refresh_is_due():
         return _push(Reason.REFRESH)(case)
-    return Decision(None, Reason.IN_STEP)
+    return _LEFT_IN_STEP
 
 
 def _local_vanished(case: Case) -> Decision:

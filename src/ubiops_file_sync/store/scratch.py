@@ -104,6 +104,7 @@ _IS_BIG = """
 _IS_SETTLED = "(verb = 'forget' OR (verb = 'adopt' AND NOT compare))"
 """Nothing is left to find out or to move: only the baseline is to be written."""
 _SETTLED_BLOCK = 4_000
+_ADOPT, _FORGET = Verb.ADOPT.value, Verb.FORGET.value
 _VERB = {verb: verb.value for verb in Verb}
 _REASON = {reason: reason.name for reason in Reason}
 _LOSER = {loser: loser.value for loser in Loser}
@@ -198,9 +199,9 @@ class Spool(Scratch):
                 [
                     tuple.__new__(BaselineEntry, (row[0], row[5], row[6], row[8]))
                     for row in rows
-                    if row[1] == Verb.ADOPT.value
+                    if row[1] == _ADOPT
                 ],
-                [row[0] for row in rows if row[1] == Verb.FORGET.value],
+                [row[0] for row in rows if row[1] == _FORGET],
                 partial(_settled_outcomes, rows),
             )
 
