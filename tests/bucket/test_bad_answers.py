@@ -11,7 +11,8 @@ from fuzz.ground import AT_ONCE
 from fuzz.hostile import Hostile, ok
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.quota import Unpaced
-from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, measured_skew_us, server_us
+from ubiops_file_sync.bucket.server_clock import measured_skew_us, server_us
+from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 from ubiops_file_sync.errors import RemoteError, RemoteUnreachable
 from ubiops_file_sync.model import RemoteEntry
 

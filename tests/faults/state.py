@@ -19,7 +19,7 @@ from cli.conftest import SAME_PACKAGE
 from faults.seams import failing_call
 from faults.stage import Stage, Told
 from ubiops_file_sync.emulator import Fault
-from ubiops_file_sync.store import baseline, scratch
+from ubiops_file_sync.store import baseline, scratch, state_file
 
 _HOLDS = """
 import sys
@@ -112,14 +112,14 @@ def _disk_read_only(stage: Stage) -> Any:
 @contextmanager
 def _connections(do: Callable[[sqlite3.Connection], object]) -> Iterator[None]:
     """Something is done to each connection to a state that is made."""
-    usual = baseline._connect
+    usual = state_file.connect
 
     def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         db = usual(path, read_only=read_only)
         do(db)
         return db
 
-    with mock.patch.object(baseline, "_connect", connect):
+    with mock.patch.object(baseline, "connect", connect):
         yield
 
 

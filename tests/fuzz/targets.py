@@ -41,7 +41,8 @@ from ubiops_file_sync import keys
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.quota import Unpaced
 from ubiops_file_sync.bucket.sdk import CALLS_FILE, patterns
-from ubiops_file_sync.bucket.ubiops import UbiOpsBucket, measured_skew_us, server_us
+from ubiops_file_sync.bucket.server_clock import measured_skew_us, server_us
+from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 from ubiops_file_sync.bucket.window import Window, reset_told_by, told_by
 from ubiops_file_sync.config import load_settings
 from ubiops_file_sync.errors import KeyFailure

@@ -372,7 +372,7 @@ def test_a_state_that_another_program_keeps_locked_says_so(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(path, entry("a"))
-    monkeypatch.setattr("ubiops_file_sync.store.baseline._BUSY_S", 0.01)
+    monkeypatch.setattr("ubiops_file_sync.store.state_file._BUSY_S", 0.01)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(ConfigError, match="another program has it open: end that one"):

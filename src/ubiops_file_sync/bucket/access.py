@@ -17,7 +17,7 @@ from ubiops_file_sync.bucket.http import Answer, NoAnswer
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.raw import RawBucket, json_of
 from ubiops_file_sync.bucket.retry import Damaged, Refused
-from ubiops_file_sync.bucket.ubiops import measured_skew_us
+from ubiops_file_sync.bucket.server_clock import measured_skew_us
 from ubiops_file_sync.bucket.window import Told, told_by
 
 CALLS = 5

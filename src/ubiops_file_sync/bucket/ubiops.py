@@ -9,8 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
@@ -34,6 +33,7 @@ from ubiops_file_sync.bucket.ranges import SignedRanges
 from ubiops_file_sync.bucket.rest import NOT_OF_THE_API, PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.sdk import patterns as patterns_of_sdk
+from ubiops_file_sync.bucket.server_clock import measured_skew_us, server_us
 from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
@@ -46,7 +46,6 @@ _NOT_FOUND = 404
 _NOT_IMPLEMENTED = 501
 _SMALLER_PAGE_ITEMS = 100
 """For an installation that refuses pages of `PAGE_ITEMS`."""
-_SMALLEST_SKEW_US = 3_000_000
 
 _LONGEST_TTL_S = 10**10
 
@@ -453,28 +452,3 @@ def _told_by_the_api() -> Iterator[None]:
         raise Damaged(str(error)) from None
     except (ValueError, RecursionError, msgspec.MsgspecError):
         raise Damaged(NOT_OF_THE_API) from None
-
-
-def measured_skew_us(headers: Mapping[str, str], now_us: int) -> int:
-    """How far `now_us` is ahead of the server's `Date`; 0 if by less than that can tell.
-
-    `Date` has whole seconds, cut and not rounded, and the answer was under way.
-    """
-    if "date" not in headers:
-        return 0
-    skew_us = now_us - (server_us(headers) + 500_000)
-    return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
-
-
-def server_us(headers: Mapping[str, str]) -> int:
-    """The server's clock, from `Date`; the local one if it sends none."""
-    try:
-        return _date_us(headers["date"])
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
-        return time.time_ns() // 1000
-
-
-@lru_cache(maxsize=64)
-def _date_us(text: str) -> int:
-    """Remembered, since many answers come within a second."""
-    return int(parsedate_to_datetime(text).timestamp() * 1_000_000)

@@ -6,7 +6,7 @@ import re
 
 from ubiops_file_sync.bucket.listing import created_us
 from ubiops_file_sync.bucket.raw import json_of
-from ubiops_file_sync.bucket.ubiops import server_us
+from ubiops_file_sync.bucket.server_clock import server_us
 from ubiops_file_sync.contract.belief import Belief, Found, covered, either, no, yes
 from ubiops_file_sync.contract.seen import (
     EMPTY,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ubiops_file_sync.bucket.digest import Digest, hasher, provider_digest
 from ubiops_file_sync.bucket.raw import json_of
-from ubiops_file_sync.bucket.ubiops import server_us
+from ubiops_file_sync.bucket.server_clock import server_us
 from ubiops_file_sync.contract.belief import Belief, Found, Holds, covered, either, no, yes
 from ubiops_file_sync.contract.seen import (
     CONTENT,

@@ -5,11 +5,11 @@ from ubiops_file_sync.store.baseline import (
     NO_TTL,
     OTHER_PLACES,
     BaselineStore,
-    Identity,
 )
 from ubiops_file_sync.store.history import PassHistory
 from ubiops_file_sync.store.lock import Holder, find_holder, profile_lock, service_lock
 from ubiops_file_sync.store.scratch import FolderSet, ListingSort, Spool, scratch_space
+from ubiops_file_sync.store.state_file import Identity
 from ubiops_file_sync.store.unsent import UnsentFiles
 
 __all__ = [

@@ -7,14 +7,11 @@ store uses it.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,12 +25,20 @@ from ubiops_file_sync.model import (
     Unfinished,
     as_row,
 )
-from ubiops_file_sync.store import history, unfinished
 from ubiops_file_sync.store.history import PassHistory
+from ubiops_file_sync.store.state_file import (
+    HAS_HISTORY,
+    HAS_TRANSFERS,
+    SCHEMA_VERSION,
+    Identity,
+    connect,
+    create,
+    extend,
+    fill,
+)
 from ubiops_file_sync.store.unfinished import UnfinishedTransfers
 from ubiops_file_sync.store.unusable import unusable
 
-SCHEMA_VERSION = 3
 OTHER_PLACES = "other-places"
 """The name that lets a pass begin anew where the recorded state speaks of other places."""
 BUCKET_TTL = "bucket_ttl_us"
@@ -41,30 +46,9 @@ BUCKET_TTL = "bucket_ttl_us"
 NO_TTL = "none"
 _PAGE_ROWS = 500
 """Few enough to stay in a processor's cache until they are compared."""
-_BUSY_S = 30.0
-"""How long another program's transaction is waited for."""
 
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
-CREATE TABLE baseline (
-    key TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    created_us INTEGER NOT NULL
-) WITHOUT ROWID, STRICT;
-CREATE TABLE intent (
-    key TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    started_us INTEGER NOT NULL,
-    finished_us INTEGER
-) WITHOUT ROWID, STRICT;
-"""
-
-_HAS_TRANSFERS = 2
-_HAS_HISTORY = 3
-_CHANGES = {_HAS_TRANSFERS: unfinished.SCHEMA, _HAS_HISTORY: history.SCHEMA}
-"""What was added to the schema since the first version, by the version that brought it."""
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+"""One that SQLite can still add another to."""
 
 _NEXT_ENTRIES = """
 SELECT key, size, mtime_ns, created_us FROM baseline WHERE key > ? ORDER BY key LIMIT ?
@@ -73,17 +57,6 @@ _NEXT_INTENTS = """
 SELECT key, size, mtime_ns, started_us, finished_us FROM intent
 WHERE key > ? ORDER BY key LIMIT ?
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The two places that a baseline speaks of; it means nothing for any others."""
-
-    local_dir: str
-    api_host: str
-    project: str
-    bucket: str
-    bucket_dir: str
 
 
 class BaselineStore:
@@ -105,10 +78,10 @@ class BaselineStore:
         """
         try:
             if not path.exists():
-                _create(path, identity)
+                create(path, identity)
         except (OSError, sqlite3.DatabaseError) as error:
             raise unusable(path, error) from error
-        db = _connect(path, read_only=False)
+        db = connect(path, read_only=False)
         if other_places:
             begin = cls(db, path, read_only=False)
             if begin._moved(identity):
@@ -123,10 +96,10 @@ class BaselineStore:
         except OSError as error:
             raise unusable(path, error) from error
         if exists:
-            db = _connect(path, read_only=True)
+            db = connect(path, read_only=True)
         else:
             db = sqlite3.connect("", isolation_level=None)
-            _fill(db, identity)
+            fill(db, identity)
         return cls._checked(db, path, identity, read_only=True)
 
     @classmethod
@@ -141,7 +114,7 @@ class BaselineStore:
                 return None
         except OSError as error:
             raise unusable(path, error) from error
-        store = cls(_connect(path, read_only=True), path, read_only=True)
+        store = cls(connect(path, read_only=True), path, read_only=True)
         try:
             store._recorded_places()
         except BaseException:
@@ -186,7 +159,7 @@ class BaselineStore:
         if 0 < self._version < SCHEMA_VERSION:  # 0: not a state of ours, which reading it shows
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                _extend(self._db, self._version)
+                extend(self._db, self._version)
             self._version = SCHEMA_VERSION
 
     def is_of_other_places(self, identity: Identity) -> bool:
@@ -401,7 +374,7 @@ class BaselineStore:
     @property
     def history(self) -> PassHistory:
         """The passes over the profile that are remembered."""
-        return PassHistory(self._db, self._usable, is_there=self._version >= _HAS_HISTORY)
+        return PassHistory(self._db, self._usable, is_there=self._version >= HAS_HISTORY)
 
     def count_in_step(self) -> int:
         """How many keys are in step, as far as is recorded. Reads the whole baseline."""
@@ -437,7 +410,7 @@ class BaselineStore:
 
     def unfinished_transfers(self) -> list[Unfinished]:
         """Transfers in parts that an earlier pass did not end."""
-        if self._version < _HAS_TRANSFERS:
+        if self._version < HAS_TRANSFERS:
             return []  # Open for a dry run, which writes nothing.
         with self._usable():
             return self._unfinished.all()
@@ -449,7 +422,7 @@ class BaselineStore:
 
     def fetched_bytes(self) -> int:
         """Bytes of unfinished downloads that stand on the disk already, about."""
-        if self._version < _HAS_TRANSFERS:
+        if self._version < HAS_TRANSFERS:
             return 0  # As above.
         with self._usable():
             return self._unfinished.fetched_bytes()
@@ -467,98 +440,3 @@ def _joined(entries: list[Any], intents: list[Any]) -> list[BaselineRow]:
     base = {row[0]: BaselineEntry._make(row) for row in entries}
     begun = {row[0]: Intent._make(row) for row in intents}
     return [BaselineRow(key, base.get(key), begun.get(key)) for key in sorted(base.keys() | begun)]
-
-
-def _create(path: Path, identity: Identity) -> None:
-    """Make an empty store under another name and rename it: what stands at `path` is whole.
-
-    A file without content there is then a damaged one, and not a beginning that was killed.
-    A journal whose database was moved away must go: SQLite would play it back into the new one.
-    """
-    new = path.with_name(f"{path.name}.new")
-    for leftover in (new, _journal(new), _journal(path)):
-        leftover.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(_connect(new, read_only=False)) as db:
-        _fill(db, identity)
-    new.rename(path)
-
-
-def _fill(db: sqlite3.Connection, identity: Identity) -> None:
-    with db:
-        db.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
-        _extend(db, version=1)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", asdict(identity).items())
-
-
-def _extend(db: sqlite3.Connection, version: int) -> None:
-    """Bring a schema of `version` up to date, within a transaction."""
-    for later in range(version + 1, SCHEMA_VERSION + 1):
-        for statement in _CHANGES[later].split(";"):
-            db.execute(statement)
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    try:
-        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
-        if read_only and _was_cut_short(db):
-            db.close()
-            return _recovered_copy(path)
-        db.execute("PRAGMA synchronous = FULL")
-    except (OSError, sqlite3.DatabaseError, ValueError) as error:
-        raise unusable(path, error) from error
-    return db
-
-
-def _was_cut_short(db: sqlite3.Connection) -> bool:
-    """Whether a killed writer left a transaction that whoever reads must take back first."""
-    try:
-        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.DatabaseError as error:
-        return error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK
-    return False
-
-
-def _recovered_copy(path: Path) -> sqlite3.Connection:
-    """A private copy of the store, as it was before the transaction that was cut short.
-
-    Taking it back in place would be a write, which a dry run must not do (invariant I8).
-    """
-    journal = _journal(path)
-    with tempfile.TemporaryDirectory(prefix="ubiops-file-sync-") as folder:
-        copy = Path(folder) / "state"
-        while True:
-            before = _stamp(journal)
-            if before is None:
-                return _connect(path, read_only=True)  # A pass has begun, and taken it back.
-            with suppress(FileNotFoundError):
-                shutil.copyfile(journal, _journal(copy))
-                shutil.copyfile(path, copy)
-            if _stamp(journal) == before:
-                break
-        db = sqlite3.connect("", isolation_level=None)
-        with closing(sqlite3.connect(copy)) as recovered:
-            recovered.backup(db)
-    return db
-
-
-def _journal(path: Path) -> Path:
-    """Where SQLite keeps the journal of the database `path`."""
-    return path.with_name(f"{path.name}-journal")
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Something that is another once the file was written anew; None: there is no file."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
-"""One that SQLite can still add another to."""
