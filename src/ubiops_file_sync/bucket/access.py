@@ -80,7 +80,7 @@ class _Asking:
 
     def access(self) -> Access:
         bucket = self._raw.bucket()
-        skew = measured_skew_us(bucket.headers, self._now_ns() // 1000)
+        skew = measured_skew_us(bucket.headers, self._now_ns() // 1000, bucket.took_us)
         facts = _facts(bucket) if self._allowed(bucket, "bucket") else None
         listing = self._raw.list_page(self._place.prefix, 1)
         lists = self._allowed(listing, "list")

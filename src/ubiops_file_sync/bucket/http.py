@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class Answer:
     """By lower-case name; those that came more than once are joined with commas."""
     data: bytes = b""
     """The whole body, unless somebody else took it."""
+    took_us: int = 0
+    """From the moment when the request was sent to the end of the answer, microseconds."""
     was_sent_again: bool = False
     """A kept connection may have been closed, and the request sent a second time: the first may
     have been heeded."""
@@ -216,8 +219,10 @@ class HttpClient:
             # Until there is a connection that `stop` could hang up, and for Ctrl-C.
             if not was_connected or threading.current_thread() is threading.main_thread():
                 exchange.watch(curl)
+            sent_at = time.monotonic_ns()
             with stepping_aside():
                 curl.perform()
+            exchange.took_us = (time.monotonic_ns() - sent_at) // 1000
             if was_connected and curl.getinfo(pycurl.NUM_CONNECTS):
                 exchange.was_sent_again = True
         except pycurl.error as error:
@@ -317,6 +322,7 @@ class _Exchange:
         self._raised: BaseException | None = None
         self.is_left = False
         """Nobody wanted the body."""
+        self.took_us = 0
         self.was_sent_again = False
 
     def listen(self, curl: Any) -> None:
@@ -340,6 +346,7 @@ class _Exchange:
         if self._begin is not None and self._take is None and not self.is_left:
             self._begin(answer)  # A body of no bytes has not called for it yet.
         answer.data = b"".join(self._blocks)
+        answer.took_us = self.took_us
         answer.was_sent_again = self.was_sent_again
         return answer
 

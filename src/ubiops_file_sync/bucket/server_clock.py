@@ -10,15 +10,16 @@ from functools import lru_cache
 _SMALLEST_SKEW_US = 3_000_000
 
 
-def measured_skew_us(headers: Mapping[str, str], now_us: int) -> int:
+def measured_skew_us(headers: Mapping[str, str], now_us: int, took_us: int = 0) -> int:
     """How far `now_us` is ahead of the server's `Date`; 0 if by less than that can tell.
 
-    `Date` has whole seconds, cut and not rounded, and the answer was under way.
+    `Date` has whole seconds, cut and not rounded, and was written at any moment of the `took_us`
+    that the answer took: one that is seconds late must not pass for a clock that is wrong.
     """
     if "date" not in headers:
         return 0
-    skew_us = now_us - (server_us(headers) + 500_000)
-    return skew_us if abs(skew_us) > _SMALLEST_SKEW_US else 0
+    skew_us = now_us - took_us // 2 - (server_us(headers) + 500_000)
+    return skew_us if abs(skew_us) > _SMALLEST_SKEW_US + took_us // 2 else 0
 
 
 def server_us(headers: Mapping[str, str]) -> int:

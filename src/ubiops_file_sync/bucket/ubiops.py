@@ -158,7 +158,7 @@ class UbiOpsBucket:
 
         def ask() -> tuple[list[RemoteEntry], str | None]:
             answer = self._listed(options)
-            self.skew_us = measured_skew_us(answer.headers, self._now_ns() // 1000)
+            self.skew_us = measured_skew_us(answer.headers, self._now_ns() // 1000, answer.took_us)
             with _told_by_the_api():
                 return page_of(answer.data, self._place.prefix)
 
@@ -187,7 +187,7 @@ class UbiOpsBucket:
                 if refused.status == _NOT_FOUND:
                     return None
                 raise
-            self.skew_us = measured_skew_us(answer.headers, time.time_ns() // 1000)
+            self.skew_us = measured_skew_us(answer.headers, self._now_ns() // 1000, answer.took_us)
             with _told_by_the_api():
                 return entry_of(answer.data, self._place.prefix)
 
