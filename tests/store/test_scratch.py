@@ -89,7 +89,7 @@ def calls_of(action: Action) -> int:
     if action.verb is Verb.DOWNLOAD:
         calls += 1  # fetch it
         if action.loser is Loser.RENAME:
-            calls += 1  # send the local version under its new name
+            calls += 2  # look whether its new name is free, and send the local version there
     if action.verb is Verb.DELETE_REMOTE:
         calls += 3  # fetch it into the trash, look whether it still is the same, delete it
     if action.verb is Verb.DELETE_LOCAL:
