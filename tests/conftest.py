@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     `--soak`: for how many seconds the service is put to the test.
     `--boot`: boot a systemd in a root of its own, kept in `--boot-cache` for the next time.
     """
-    parser.addoption("--histories", type=int, default=2000)
+    parser.addoption("--histories", type=int, default=1000)
     parser.addoption("--behaviour", choices=sorted(BEHAVIOURS), default="")
     parser.addoption("--crash-points", choices=["sample", "all"], default="sample")
     parser.addoption("--kills", type=int, default=50)
