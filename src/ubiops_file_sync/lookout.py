@@ -76,6 +76,11 @@ class Lookout:
         """Begin, in a thread of its own."""
         self._thread.start()
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was asked to end."""
+        return self._ending.is_set()
+
     def end(self) -> None:
         """Upload what has changed until now, and end. May be called again, and by any thread.
 

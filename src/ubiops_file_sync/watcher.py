@@ -35,6 +35,10 @@ def watch_local_and_upload(interval_s: float = 2.0, *, progress: Progress | None
         raise UsageError("interval_s must be a number of seconds above 0")
     passes = OneWay.of_environment(Direction.UPLOAD)
     with _guard:
+        ending = _watching
+    if ending is not None and ending.is_ending:
+        ending.end()  # Another thread has asked for its end, and it is to be over before.
+    with _guard:
         if _watching is not None and _watching.is_alive:
             if _watching.profile != passes.profile:
                 raise UsageError(
@@ -57,8 +61,10 @@ def shutdown() -> None:
     program does.
     """
     with _guard:
-        if _watching is not None:
-            _watching.end()
+        watching = _watching
+    if watching is not None:
+        # Not under the guard: the watcher may be in a callback that asks for the same.
+        watching.end()
 
 
 def _drain_at_exit() -> None:

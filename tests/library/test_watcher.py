@@ -331,6 +331,31 @@ def test_a_progress_callback_may_ask_for_the_end(place: Place) -> None:
     assert not watcher._watching.is_alive
 
 
+def test_a_callback_may_ask_for_the_end_while_another_thread_waits_for_it(place: Place) -> None:
+    asked = threading.Event()
+
+    class Ending(Progress):
+        def did(self, outcome: Outcome) -> None:
+            called.set()
+            asked.wait(30)
+            shutdown()
+
+    called = threading.Event()
+    watch_local_and_upload(0.05, progress=Ending())
+    place.write("a", b"1")
+    assert called.wait(30)
+    waiting = threading.Thread(target=shutdown, daemon=True)
+    waiting.start()
+    assert watcher._watching is not None
+    while not watcher._watching.is_ending:
+        waiting.join(0.01)
+    asked.set()
+    waiting.join(30)
+    assert not waiting.is_alive()
+    assert not watcher._watching.is_alive
+    place.eventually_stored("a", b"1")
+
+
 def test_a_big_folder_is_looked_at_more_rarely(looking: Looking) -> None:
     pause_s = looking.lookout._pause_s
     assert pause_s(0.01, 0) == 2.0
