@@ -93,7 +93,7 @@ def _locked(stage: Stage) -> Any:
 @contextmanager
 def _in_use(stage: Stage) -> Iterator[None]:
     with (
-        mock.patch.object(baseline, "_BUSY_S", 0.05),
+        mock.patch.object(state_file, "_BUSY_S", 0.05),
         _other_process(_OPENS, str(path_of_state(stage))),
     ):
         yield
