@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     `--crash-points`: where a pass is killed: at some boundaries of each history, or at all of them.
     `--kills`: how often a real pass is killed at random moments (1000 for a long campaign).
     `--damages`: how many states are damaged at random, for tests/faults (300 for a long campaign).
+    `--mutants`: plant bugs, and see them caught.
     `--live`: look at the bucket that the default profile's variables name.
     `--soak`: for how many seconds the service is put to the test.
     `--boot`: boot a systemd in a root of its own, kept in `--boot-cache` for the next time.
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--crash-points", choices=["sample", "all"], default="sample")
     parser.addoption("--kills", type=int, default=50)
     parser.addoption("--damages", type=int, default=12)
+    parser.addoption("--mutants", action="store_true")
     parser.addoption("--live", action="store_true")
     parser.addoption("--soak", type=int, default=0, metavar="SECONDS")
     parser.addoption("--boot", action="store_true")

@@ -73,6 +73,12 @@ def plant(mutant: Mutant, package: Path) -> None:
         compiled.unlink()
 
 
+@pytest.fixture(autouse=True)
+def _asked_for(request: pytest.FixtureRequest) -> None:
+    if not request.config.getoption("--mutants"):
+        pytest.skip("bugs are planted if --mutants asks for it")
+
+
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a copy of the package, compiled once so that every mutant starts quickly."""
