@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from bucket.conftest import connect
-from ubiops_file_sync.bucket.http import HttpClient, NoAnswer, Trouble
+from ubiops_file_sync.bucket.http import HttpClient
+from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.emulator import BucketServer, Fault
 from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
 

@@ -26,7 +26,8 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
+from ubiops_file_sync.bucket.exchange import Answer, Take
+from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.local import descend
 

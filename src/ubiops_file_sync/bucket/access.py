@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ubiops_file_sync.bucket.contract import BucketFacts
-from ubiops_file_sync.bucket.http import Answer, NoAnswer
+from ubiops_file_sync.bucket.exchange import Answer
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.raw import RawBucket, json_of
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.server_clock import measured_skew_us
+from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.bucket.window import Told, told_by
 
 CALLS = 5

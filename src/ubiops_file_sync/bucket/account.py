@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
+from ubiops_file_sync.bucket.exchange import Answer
+from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.problems import Place, what_happened
 from ubiops_file_sync.bucket.quota import Unpaced
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.sdk import core_api
+from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.errors import AccessRefused, RemoteError, RemoteUnreachable
 
 QUICK = RetryPolicy(tries=2, total_s=30)

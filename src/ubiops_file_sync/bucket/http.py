@@ -7,24 +7,21 @@ Why libcurl, with figures: `docs/dependencies.md`.
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum
-from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pycurl
 
 from ubiops_file_sync.bucket.bandwidth import Bandwidth
+from ubiops_file_sync.bucket.exchange import Answer, Exchange, Source, Take
+from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble, trouble_of
+from ubiops_file_sync.bucket.trust import trusted_certificates
 from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.errors import Interrupted
 
@@ -36,71 +33,10 @@ _WHOLE_BYTES = 64 * 1024
 """A body up to this size is handed over whole: a call into Python for a piece of it costs as much
 as the request, if other threads want the interpreter too."""
 
-_CA_FILES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-"""Where Debian, Fedora, SUSE and Alpine keep the trusted certificates."""
-
-
-class Trouble(Enum):
-    """Where a request broke off."""
-
-    NAME = "the host name is not known"
-    CONNECT = "no connection"
-    TLS = "the secure connection failed"
-    TIMEOUT = "no answer in time"
-    PROXY = "the proxy refused"
-    FILES = "too many open files"
-    BROKEN = "the connection broke off"
-
-
-class NoAnswer(Exception):
-    """No complete answer came. Its text never holds a URL."""
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.value)
-        self.trouble = trouble
-
-
-@dataclass(slots=True)
-class Answer:
-    """An answer of any status."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    """By lower-case name; those that came more than once are joined with commas."""
-    data: bytes = b""
-    """The whole body, unless somebody else took it."""
-    took_us: int = 0
-    """From the moment when the request was sent to the end of the answer, microseconds."""
-    was_sent_again: bool = False
-    """A kept connection may have been closed, and the request sent a second time: the first may
-    have been heeded."""
-
 
 def interrupted() -> Interrupted:
     """What is raised by everything that `HttpClient.stopping` ends."""
     return Interrupted("interrupted; the next pass takes it")
-
-
-class Source(Protocol):
-    """A request body of known length."""
-
-    def read(self, count: int, /) -> bytes:
-        """At most `count` further bytes."""
-        ...
-
-    def rewind(self) -> None:
-        """Begin anew: a pooled connection turned out to be closed."""
-        ...
-
-
-Take = Callable[[bytes], None]
-"""Takes a block of a body."""
 
 
 class HttpClient:
@@ -114,7 +50,7 @@ class HttpClient:
         # The one used last is taken first, so there are as many as threads ever asked at once.
         self._idle: list[_Handle] = []
         self._handles: list[_Handle] = []
-        self._trust = _trusted_certificates()
+        self._trust = trusted_certificates()
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -209,7 +145,7 @@ class HttpClient:
     ) -> Answer:
         handle = self._take_handle()
         curl = handle.curl
-        exchange = _Exchange(self.stopping, self._spend, begin, source)
+        exchange = Exchange(self.stopping, self._spend, begin, source)
         was_connected = bool(handle.sockets)
         try:
             self.require_going_on()
@@ -219,17 +155,17 @@ class HttpClient:
             # Until there is a connection that `stop` could hang up, and for Ctrl-C.
             if not was_connected or threading.current_thread() is threading.main_thread():
                 exchange.watch(curl)
-            sent_at = time.monotonic_ns()
             with stepping_aside():
+                sent_at = time.monotonic_ns()
                 curl.perform()
-            exchange.took_us = (time.monotonic_ns() - sent_at) // 1000
+                exchange.took_us = (time.monotonic_ns() - sent_at) // 1000
             if was_connected and curl.getinfo(pycurl.NUM_CONNECTS):
                 exchange.was_sent_again = True
         except pycurl.error as error:
             exchange.raise_what_came()
             self.require_going_on()
             if not exchange.is_left:
-                raise NoAnswer(_trouble(error, curl)) from None
+                raise NoAnswer(trouble_of(error, curl)) from None
         except UnicodeError:
             raise NoAnswer(Trouble.BROKEN) from None  # The URL is no URL.
         finally:
@@ -296,179 +232,3 @@ class _Handle:
                 # A descriptor may have been closed meanwhile, and be another's by now.
                 if os.fstat(ours.fileno()).st_ino == inode:
                     ours.shutdown(socket.SHUT_RDWR)
-
-
-class _Exchange:
-    """What comes and goes during one request, as libcurl calls for it.
-
-    pycurl prints what a callback raises and goes on; so it is kept here, and raised at the end.
-    """
-
-    def __init__(
-        self,
-        stopping: threading.Event,
-        spend: Callable[[int], None],
-        begin: Callable[[Answer], Take | None] | None,
-        source: Source | None,
-    ) -> None:
-        self._stopping = stopping
-        self._spend = spend
-        self._begin = begin
-        self._source = source
-        self._head: list[bytes] = []
-        self._blocks: list[bytes] = []
-        self._take: Take | None = self._blocks.append if begin is None else None
-        self._parsed: Answer | None = None
-        self._raised: BaseException | None = None
-        self.is_left = False
-        """Nobody wanted the body."""
-        self.took_us = 0
-        self.was_sent_again = False
-
-    def listen(self, curl: Any) -> None:
-        """Have libcurl call for each event."""
-        # The list's own method, and no function of ours: it is called for every line.
-        curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
-        curl.setopt(pycurl.WRITEFUNCTION, self._came)
-        if self._source is not None:
-            curl.setopt(pycurl.READFUNCTION, partial(self._read, self._source))
-            curl.setopt(pycurl.SEEKFUNCTION, partial(self._seek, self._source))
-
-    def watch(self, curl: Any) -> None:
-        """Have libcurl ask whether to go on, some ten times a request and then once a second."""
-        curl.setopt(pycurl.NOPROGRESS, 0)
-        curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
-
-    def answer(self) -> Answer:
-        """The answer. Raises what a callback raised."""
-        self.raise_what_came()
-        answer = self._parsed or _parsed(self._head)
-        if self._begin is not None and self._take is None and not self.is_left:
-            self._begin(answer)  # A body of no bytes has not called for it yet.
-        answer.data = b"".join(self._blocks)
-        answer.took_us = self.took_us
-        answer.was_sent_again = self.was_sent_again
-        return answer
-
-    def raise_what_came(self) -> None:
-        """Raise what broke the request off on this side."""
-        if self._raised is not None:
-            raise self._raised
-
-    def _came(self, block: bytes) -> int | None:
-        try:
-            if self._take is None and self._begin is not None:
-                self._parsed = _parsed(self._head)
-                self._take = self._begin(self._parsed)
-            if self._take is None:
-                self.is_left = True
-                return 0
-            if self._begin is not None:
-                self._spend(len(block))
-            self._take(block)
-        except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
-            self._raised = error
-            return 0
-        return None
-
-    def _read(self, source: Source, count: int) -> bytes | int:
-        try:
-            block = source.read(count)
-            self._spend(len(block))
-        except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
-            self._raised = error
-            return int(pycurl.READFUNC_ABORT)
-        return block
-
-    def _seek(self, source: Source, offset: int, origin: int) -> int:
-        if offset or origin:
-            return int(pycurl.SEEKFUNC_CANTSEEK)
-        source.rewind()
-        self.was_sent_again = True
-        return int(pycurl.SEEKFUNC_OK)
-
-    def _watch(self, *_counts: int) -> bool:
-        try:
-            return self._stopping.is_set()
-        except BaseException as error:  # noqa: BLE001  Ctrl-C comes to the main thread here
-            self._raised = error
-            return True
-
-
-_STATUS = re.compile(r"[0-9]{3}", re.ASCII)
-_HEADER_LINE = re.compile(r"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
-
-
-def _parsed(head: list[bytes]) -> Answer:
-    """The status and the headers of the last answer: that of a 100 may stand before it."""
-    _, _, last = ("\r\n" + b"".join(head).decode("latin-1")).rpartition("\r\nHTTP/")
-    first, _, lines = last.partition("\r\n")
-    words = first.split(None, 2)
-    status = int(words[1]) if len(words) > 1 and _STATUS.fullmatch(words[1]) else 0
-    reason = words[2].strip() if len(words) > 2 else ""
-    return Answer(status, reason, _joined(_HEADER_LINE.findall(lines)))
-
-
-def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for written, padded in lines:
-        name, value = written.lower(), padded.rstrip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-_E_PROXY = 97
-"""CURLE_PROXY, which pycurl has no name for."""
-
-_TROUBLES = {
-    pycurl.E_COULDNT_RESOLVE_HOST: Trouble.NAME,
-    pycurl.E_COULDNT_RESOLVE_PROXY: Trouble.PROXY,
-    pycurl.E_COULDNT_CONNECT: Trouble.CONNECT,
-    pycurl.E_OPERATION_TIMEDOUT: Trouble.TIMEOUT,
-    pycurl.E_SSL_CONNECT_ERROR: Trouble.TLS,
-    pycurl.E_PEER_FAILED_VERIFICATION: Trouble.TLS,
-    pycurl.E_SSL_CACERT_BADFILE: Trouble.TLS,
-    pycurl.E_SSL_CERTPROBLEM: Trouble.TLS,
-    pycurl.E_SSL_CIPHER: Trouble.TLS,
-    _E_PROXY: Trouble.PROXY,
-}
-
-
-def _trouble(error: pycurl.error, curl: Any) -> Trouble:
-    """Where it broke off. libcurl's own words are left out: they may quote the URL."""
-    trouble = _TROUBLES.get(error.args[0], Trouble.BROKEN)
-    if trouble is not Trouble.TIMEOUT and _may_open_nothing():
-        return Trouble.FILES
-    if trouble is Trouble.TIMEOUT and not curl.getinfo(pycurl.PRETRANSFER_TIME):
-        return Trouble.CONNECT
-    if curl.getinfo(pycurl.HTTP_CONNECTCODE) >= 400:
-        return Trouble.PROXY
-    return trouble
-
-
-def _may_open_nothing() -> bool:
-    """Whether this process has as many files open as it may. libcurl does not tell."""
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
-        return error.errno in {errno.EMFILE, errno.ENFILE}
-    return False
-
-
-def _trusted_certificates() -> list[tuple[int, str]]:
-    """libcurl's options for the certificates to trust.
-
-    Those that the variables of OpenSSL, `requests` and curl name; else the system's; else those
-    that come with the SDK.
-    """
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        place = os.environ.get(name)
-        if place:
-            return [(pycurl.CAPATH if Path(place).is_dir() else pycurl.CAINFO, place)]
-    own = ssl.get_default_verify_paths()
-    for place in (own.cafile, *_CA_FILES):
-        if place and Path(place).is_file():
-            return [(pycurl.CAINFO, place)]
-    import certifi
-
-    return [(pycurl.CAINFO, certifi.where())]

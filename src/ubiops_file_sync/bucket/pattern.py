@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ubiops_file_sync.bucket.http import Answer
+from ubiops_file_sync.bucket.exchange import Answer
 
 _HOST = "https://host.invalid/v0"
 _AUTHORIZATION = "Authorization"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ubiops_file_sync.bucket.http import NoAnswer, Trouble
 from ubiops_file_sync.bucket.retry import RATE_LIMITED, Damaged, Refused, passes_by_itself
+from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.errors import (
     TRIED_AGAIN,
     AccessRefused,

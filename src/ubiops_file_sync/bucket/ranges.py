@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ubiops_file_sync.bucket.digest import Digest, provider_digest
-from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
+from ubiops_file_sync.bucket.exchange import Answer, Take
+from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.traffic import Moving, Traffic
 from ubiops_file_sync.bucket.transfer import Refusal

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ubiops_file_sync import keys
-from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
+from ubiops_file_sync.bucket.exchange import Answer, Take
+from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.rest import PooledRest

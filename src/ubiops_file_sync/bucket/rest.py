@@ -11,7 +11,8 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, Answer, HttpClient, interrupted
+from ubiops_file_sync.bucket.exchange import Answer
+from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, HttpClient, interrupted
 from ubiops_file_sync.bucket.quota import Quota
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 

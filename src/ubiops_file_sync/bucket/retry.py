@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import tenacity
 
-from ubiops_file_sync.bucket.http import NoAnswer
+from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.courtesy import stepping_aside
 
 Result = TypeVar("Result")

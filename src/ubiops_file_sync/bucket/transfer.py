@@ -15,7 +15,8 @@ from ubiops_file_sync.bucket.digest import (
     hasher,
     provider_digest,
 )
-from ubiops_file_sync.bucket.http import Answer, HttpClient, Take
+from ubiops_file_sync.bucket.exchange import Answer, Take
+from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.traffic import CountedSink
 from ubiops_file_sync.errors import TRIED_AGAIN, InTheWay, KeyFailure

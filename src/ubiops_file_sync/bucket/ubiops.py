@@ -24,7 +24,8 @@ from ubiops_file_sync.bucket.contract import (
     Receipt,
 )
 from ubiops_file_sync.bucket.digest import Readable
-from ubiops_file_sync.bucket.http import Answer, HttpClient, NoAnswer
+from ubiops_file_sync.bucket.exchange import Answer
+from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.listing import NoTime, OutsidePrefix, entry_of, page_of
 from ubiops_file_sync.bucket.pattern import CallPattern, Calls
 from ubiops_file_sync.bucket.problems import Place, explain, what_happened
@@ -36,6 +37,7 @@ from ubiops_file_sync.bucket.sdk import patterns as patterns_of_sdk
 from ubiops_file_sync.bucket.server_clock import measured_skew_us, server_us
 from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
+from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.errors import KeyFailure, TransferLost
 from ubiops_file_sync.model import PAGE_ITEMS, Direction, Pace, RemoteEntry
 

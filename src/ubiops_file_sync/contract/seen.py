@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from ubiops_file_sync.bucket.http import Answer
+from ubiops_file_sync.bucket.exchange import Answer
 from ubiops_file_sync.bucket.raw import json_of
 
 Value = TypeVar("Value")

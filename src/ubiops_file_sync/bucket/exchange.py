@@ -1,0 +1,164 @@
+"""One request and its answer, as libcurl calls for what comes and goes."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import pycurl
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer of any status."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    """By lower-case name; those that came more than once are joined with commas."""
+    data: bytes = b""
+    """The whole body, unless somebody else took it."""
+    took_us: int = 0
+    """From the moment when the request was sent to the end of the answer, microseconds."""
+    was_sent_again: bool = False
+    """A kept connection may have been closed, and the request sent a second time: the first may
+    have been heeded."""
+
+
+class Source(Protocol):
+    """A request body of known length."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most `count` further bytes."""
+        ...
+
+    def rewind(self) -> None:
+        """Begin anew: a pooled connection turned out to be closed."""
+        ...
+
+
+Take = Callable[[bytes], None]
+"""Takes a block of a body."""
+
+
+class Exchange:
+    """What comes and goes during one request, as libcurl calls for it.
+
+    pycurl prints what a callback raises and goes on; so it is kept here, and raised at the end.
+    """
+
+    def __init__(
+        self,
+        stopping: threading.Event,
+        spend: Callable[[int], None],
+        begin: Callable[[Answer], Take | None] | None,
+        source: Source | None,
+    ) -> None:
+        self._stopping = stopping
+        self._spend = spend
+        self._begin = begin
+        self._source = source
+        self._head: list[bytes] = []
+        self._blocks: list[bytes] = []
+        self._take: Take | None = self._blocks.append if begin is None else None
+        self._parsed: Answer | None = None
+        self._raised: BaseException | None = None
+        self.is_left = False
+        """Nobody wanted the body."""
+        self.took_us = 0
+        self.was_sent_again = False
+
+    def listen(self, curl: Any) -> None:
+        """Have libcurl call for each event."""
+        # The list's own method, and no function of ours: it is called for every line.
+        curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self._came)
+        if self._source is not None:
+            curl.setopt(pycurl.READFUNCTION, partial(self._read, self._source))
+            curl.setopt(pycurl.SEEKFUNCTION, partial(self._seek, self._source))
+
+    def watch(self, curl: Any) -> None:
+        """Have libcurl ask whether to go on, some ten times a request and then once a second."""
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
+
+    def answer(self) -> Answer:
+        """The answer. Raises what a callback raised."""
+        self.raise_what_came()
+        answer = self._parsed or _parsed(self._head)
+        if self._begin is not None and self._take is None and not self.is_left:
+            self._begin(answer)  # A body of no bytes has not called for it yet.
+        answer.data = b"".join(self._blocks)
+        answer.took_us = self.took_us
+        answer.was_sent_again = self.was_sent_again
+        return answer
+
+    def raise_what_came(self) -> None:
+        """Raise what broke the request off on this side."""
+        if self._raised is not None:
+            raise self._raised
+
+    def _came(self, block: bytes) -> int | None:
+        try:
+            if self._take is None and self._begin is not None:
+                self._parsed = _parsed(self._head)
+                self._take = self._begin(self._parsed)
+            if self._take is None:
+                self.is_left = True
+                return 0
+            if self._begin is not None:
+                self._spend(len(block))
+            self._take(block)
+        except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
+            self._raised = error
+            return 0
+        return None
+
+    def _read(self, source: Source, count: int) -> bytes | int:
+        try:
+            block = source.read(count)
+            self._spend(len(block))
+        except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
+            self._raised = error
+            return int(pycurl.READFUNC_ABORT)
+        return block
+
+    def _seek(self, source: Source, offset: int, origin: int) -> int:
+        if offset or origin:
+            return int(pycurl.SEEKFUNC_CANTSEEK)
+        source.rewind()
+        self.was_sent_again = True
+        return int(pycurl.SEEKFUNC_OK)
+
+    def _watch(self, *_counts: int) -> bool:
+        try:
+            return self._stopping.is_set()
+        except BaseException as error:  # noqa: BLE001  Ctrl-C comes to the main thread here
+            self._raised = error
+            return True
+
+
+_STATUS = re.compile(r"[0-9]{3}", re.ASCII)
+_HEADER_LINE = re.compile(r"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
+
+
+def _parsed(head: list[bytes]) -> Answer:
+    """The status and the headers of the last answer: that of a 100 may stand before it."""
+    _, _, last = ("\r\n" + b"".join(head).decode("latin-1")).rpartition("\r\nHTTP/")
+    first, _, lines = last.partition("\r\n")
+    words = first.split(None, 2)
+    status = int(words[1]) if len(words) > 1 and _STATUS.fullmatch(words[1]) else 0
+    reason = words[2].strip() if len(words) > 2 else ""
+    return Answer(status, reason, _joined(_HEADER_LINE.findall(lines)))
+
+
+def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for written, padded in lines:
+        name, value = written.lower(), padded.rstrip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
