@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.sdk import core_api
 from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.errors import AccessRefused, RemoteError, RemoteUnreachable
+from ubiops_file_sync.json_text import parsed
 
 QUICK = RetryPolicy(tries=2, total_s=30)
 """For somebody who sits there and waits."""
@@ -105,8 +105,8 @@ class Account:
 
     def _items(self, answer: Answer) -> list[dict[str, Any]]:
         try:
-            body = json.loads(answer.data)
-        except (ValueError, RecursionError):
+            body = parsed(answer.data)
+        except ValueError:
             body = None
         if not isinstance(body, list):
             raise self._no_ubiops()

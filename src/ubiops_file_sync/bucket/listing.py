@@ -6,12 +6,12 @@ what is done once a file here is done without a function of its own.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
+from ubiops_file_sync.json_text import parsed
 from ubiops_file_sync.model import RemoteEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def page_of(data: bytes, prefix: str) -> tuple[list[RemoteEntry], str | None]:
         return _entries(page.files, prefix), page.continuation_token or None
     except (msgspec.MsgspecError, TypeError):
         # A time without an offset, or a name that is no valid Unicode, to be refused by itself.
-        loose = msgspec.convert(_json(data), _AnyPage)
+        loose = msgspec.convert(parsed(data), _AnyPage)
         return _entries(_usual(loose.files), prefix), loose.continuation_token or None
 
 
@@ -74,14 +74,7 @@ def entry_of(data: bytes, prefix: str) -> RemoteEntry:
     try:
         return _entries([_item(data)], prefix)[0]
     except (msgspec.MsgspecError, TypeError):
-        return _entries(_usual([msgspec.convert(_json(data), _AnyItem)]), prefix)[0]
-
-
-def _json(data: bytes) -> object:
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        return _entries(_usual([msgspec.convert(parsed(data), _AnyItem)]), prefix)[0]
 
 
 def _usual(items: list[_AnyItem]) -> list[_Item]:

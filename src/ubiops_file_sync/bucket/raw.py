@@ -6,7 +6,6 @@ For those who look at the service itself; the engine's way to it is `ubiops`.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from ubiops_file_sync.bucket.retry import Refused, RetryPolicy, attempt, passes_
 from ubiops_file_sync.bucket.sdk import core_api
 from ubiops_file_sync.bucket.transfer import put_headers
 from ubiops_file_sync.errors import KeyFailure
+from ubiops_file_sync.json_text import parsed
 
 _FEW_TRIES = RetryPolicy(tries=3, total_s=120)
 _UNKNOWN_TOKEN = "Token 0000000000000000000000000000000000000000"  # noqa: S105  of nobody
@@ -176,7 +176,7 @@ def _safe(file: str) -> str:
 def json_of(answer: Answer) -> dict[str, Any]:
     """The answer's JSON object; an empty one if it is none."""
     try:
-        body = json.loads(answer.data)
-    except (ValueError, RecursionError):
+        body = parsed(answer.data)
+    except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -15,6 +15,7 @@ from ubiops_file_sync.bucket.exchange import Answer
 from ubiops_file_sync.bucket.http import READ_TIMEOUT_S, HttpClient, interrupted
 from ubiops_file_sync.bucket.quota import Quota
 from ubiops_file_sync.bucket.retry import Damaged, Refused
+from ubiops_file_sync.json_text import parsed
 
 _NOT_FOUND = 404
 NOT_OF_THE_API = (
@@ -72,8 +73,8 @@ def _refusal(response: Answer) -> Refused | Damaged:
     API's, and not that of a proxy whose service is just being replaced.
     """
     try:
-        body = json.loads(response.data)
-    except (ValueError, RecursionError):
+        body = parsed(response.data)
+    except ValueError:
         body = None
     if isinstance(body, dict):
         for name in ("error", "error_message", "detail"):

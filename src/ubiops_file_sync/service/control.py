@@ -20,7 +20,8 @@ from typing import Annotated, Any
 import msgspec
 
 from ubiops_file_sync.errors import SyncError
-from ubiops_file_sync.service.files import parsed, write_private
+from ubiops_file_sync.json_text import parsed
+from ubiops_file_sync.service.files import write_private
 
 _LONGEST_REQUEST = 64 * 1024
 _LONGEST_ANSWER = 64 * 1024 * 1024

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ubiops_file_sync.json_text import parsed
+
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
     """Replace a file by another JSON object. Raises OSError, and the old one stands then."""
@@ -18,14 +20,6 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-
-
-def parsed(text: bytes) -> Any:
-    """What a JSON text says. Raises ValueError, for one that is nested too deeply too."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def read_private(path: Path) -> dict[str, Any]:
