@@ -102,6 +102,11 @@ class BaselineEntry(NamedTuple):
     created_us: int
 
 
+def in_step(local: LocalEntry, remote: RemoteEntry) -> BaselineEntry:
+    """What is recorded of a file and an object that hold the same."""
+    return BaselineEntry(local.key, local.size, local.mtime_ns, remote.created_us)
+
+
 class Unknown(NamedTuple):
     """Something local that could not or must not be read: never to be taken for missing.
 

@@ -19,7 +19,6 @@ from ubiops_file_sync.execute.steps import Steps, Stepwise
 from ubiops_file_sync.local import LocalTree, Staged
 from ubiops_file_sync.model import (
     Action,
-    BaselineEntry,
     Direction,
     Intent,
     LocalEntry,
@@ -28,6 +27,7 @@ from ubiops_file_sync.model import (
     Problem,
     RemoteEntry,
     Verb,
+    in_step,
 )
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
@@ -85,7 +85,7 @@ class Executor:
 
         A time in the future tells nothing of that; such a file is not held back.
         """
-        if action.local is None or action.verb in {Verb.ADOPT, Verb.FORGET}:
+        if action.local is None or action.verb is Verb.ADOPT:
             return False
         return 0 <= self.now_ns() - action.local.mtime_ns < self.settle_ns
 
@@ -140,7 +140,7 @@ class Executor:
         return Outcome(
             action,
             Verb.DOWNLOAD,
-            baseline=BaselineEntry(action.key, entry.size, entry.mtime_ns, remote.created_us),
+            baseline=in_step(entry, remote),
             intents=extra.intents,
             bytes_up=extra.bytes_up,
             bytes_down=fetched.bytes_down,
@@ -176,16 +176,13 @@ class Executor:
             raise KeyFailure("the object changed in the bucket during the pass; the next takes it")
 
     def _adopt(self, action: Action) -> Outcome:
-        if not action.compare:
-            return _adopted(action, 0)
+        """Adopt what turns out to hold the same. Where nothing is to be found out, no executor is
+        needed: `Spool.settled`."""
         with self.tree.staging() as staged:
             fetched = self.bucket.fetch(_present(action.remote), staged.file, self._same_as(action))
         if fetched.equal:
             return _adopted(action, fetched.bytes_down)
         return Outcome(action, None, bytes_down=fetched.bytes_down)
-
-    def _forget(self, action: Action) -> Outcome:
-        return Outcome(action, Verb.FORGET, forgotten=True)
 
     # Constant tables; a dataclass takes no annotated ones.
     _STEPWISE = {  # noqa: RUF012
@@ -195,7 +192,6 @@ class Executor:
     }
     _AT_ONCE = {  # noqa: RUF012
         Verb.ADOPT: _adopt,
-        Verb.FORGET: _forget,
         Verb.DELETE_LOCAL: _delete_local,
     }
 
@@ -344,13 +340,8 @@ def _intent(local: LocalEntry, receipt: Receipt) -> Intent:
 
 
 def _adopted(action: Action, bytes_down: int) -> Outcome:
-    local, remote = _present(action.local), _present(action.remote)
-    return Outcome(
-        action,
-        Verb.ADOPT,
-        baseline=BaselineEntry(action.key, local.size, local.mtime_ns, remote.created_us),
-        bytes_down=bytes_down,
-    )
+    baseline = in_step(_present(action.local), _present(action.remote))
+    return Outcome(action, Verb.ADOPT, baseline=baseline, bytes_down=bytes_down)
 
 
 def _failed(action: Action, error: KeyFailure | OSError) -> Outcome:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import msgspec
 
 from ubiops_file_sync.config import Settings
-from ubiops_file_sync.model import Direction
 from ubiops_file_sync.phrases import counted
 from ubiops_file_sync.service.lanes import Lane
 from ubiops_file_sync.service.run import PassRun
@@ -83,37 +82,20 @@ def live_of(lane: Lane, run: PassRun | None, quota_left: int | None) -> dict[str
     }
 
 
-class _TransferShape(msgspec.Struct):
-    key: str
-    way: Direction
-    done_bytes: int
-    size_bytes: int
-    bytes_per_s: int
-
-
 class _LiveShape(msgspec.Struct):
     next_due: _Moment | None
     is_wanted: bool
     is_paused: bool
     paused_until: _Moment | None
     backing_off: str | None
-    transfers: list[_TransferShape]
+    transfers: tuple[TransferLine, ...]
     quota_left: int | None
 
 
 def live_from(told: dict[str, Any]) -> Live:
     """What `live_of` said, on the other side of the socket. Raises ValueError for what another
     version says."""
-    live = msgspec.convert(told, _LiveShape)
-    return Live(
-        next_due=live.next_due,
-        is_wanted=live.is_wanted,
-        is_paused=live.is_paused,
-        paused_until=live.paused_until,
-        backing_off=live.backing_off,
-        transfers=tuple(TransferLine(*msgspec.structs.astuple(one)) for one in live.transfers),
-        quota_left=live.quota_left,
-    )
+    return Live(**msgspec.structs.asdict(msgspec.convert(told, _LiveShape)))
 
 
 def paused_of(lanes: Iterable[Lane]) -> dict[str, Any]:

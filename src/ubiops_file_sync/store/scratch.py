@@ -27,6 +27,7 @@ from ubiops_file_sync.model import (
     RemoteEntry,
     Settled,
     Verb,
+    in_step,
 )
 from ubiops_file_sync.outline import FolderShare, Gist, Outline, unfolded
 from ubiops_file_sync.parts import NEVER_BIG, upload_calls
@@ -296,9 +297,7 @@ def _settled_outcomes(rows: list[Any]) -> Iterator[Outcome]:
         if action.verb is Verb.FORGET:
             yield Outcome(action, Verb.FORGET, forgotten=True)
         elif action.local is not None and action.remote is not None:
-            created_us = action.remote.created_us
-            base = BaselineEntry(action.key, action.local.size, action.local.mtime_ns, created_us)
-            yield Outcome(action, Verb.ADOPT, baseline=base)
+            yield Outcome(action, Verb.ADOPT, baseline=in_step(action.local, action.remote))
 
 
 def _shared_folder(first: str, last: str) -> str:
