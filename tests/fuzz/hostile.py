@@ -83,6 +83,9 @@ class Hostile:
                 name = unquote(path.split("/files/")[-1].removesuffix("/download"))
                 url = f"{self.origin}/blob?size={sizes.get(name, 0)}"
                 return ok(json.dumps({"url": url, "provider": "amazon_s3"}).encode())
+            if path.endswith("/buckets/default"):
+                # Asked where deletions travel; without it a pass would end before its first act.
+                return ok(b'{"id": "b", "provider": "amazon_s3", "ttl": null}')
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
 
         self.answer = answer

@@ -42,6 +42,10 @@ def require_words(text: str) -> None:
         assert line.isprintable(), f"a terminal would obey this: {line!r}"
 
 
+heard: list[str] = []
+"""What was refused, in words, since somebody cleared it."""
+
+
 @contextmanager
 def only_refusals(*further: type[Exception]) -> Iterator[None]:
     """Let nothing out of the block but an error with words for a person, and that not either."""
@@ -51,6 +55,7 @@ def only_refusals(*further: type[Exception]) -> Iterator[None]:
         yield
     except expected as error:
         said = str(error)
+        heard.append(said)
     assert said.strip(), "an error says nothing"
     for words in _OF_A_TRACEBACK:
         assert words not in said, said
@@ -89,6 +94,7 @@ def command(*words: str) -> Said:
     assert code in EXIT_CODES, said
     if code != 0:
         require_words(said.out + said.err)
+        heard.append(f"{' '.join(words)} ended with {code}: {said.out}{said.err}")
     for line in (said.out + said.err).split("\n"):
         assert line.isprintable(), f"a terminal would obey this: {line!r}"
     return said
