@@ -72,7 +72,7 @@ def no_yaml(stage: Stage) -> None:
         done = stage("check-config")
         assert done.returncode == 78, what
         stage.shown.append(f"{what}:")
-        told = stage.same(done.stderr).replace(f"{'/home/you'}/work/", "")
+        told = stage.same(done.stderr).replace("/home/you/work/", "")
         stage.shown.extend(f"  {line}" for line in told.splitlines())
 
 
