@@ -156,7 +156,8 @@ class Comparison:
 
     def _compare_all(self, plan: Plan, *, sort: bool) -> None:
         with ExitStack() as sorting:
-            ahead = sorting.enter_context(read_ahead(self.bucket.pages(), self.bucket.stop))
+            reading = read_ahead(self.bucket.pages(), self.bucket.stop, unless=KeyOutOfOrder)
+            ahead = sorting.enter_context(reading)
             remote = self._listing(ahead, plan.summary)
             # One page ahead, so that the clocks have been compared before anything else is.
             remote = itertools.chain(list(itertools.islice(remote, 1)), remote)

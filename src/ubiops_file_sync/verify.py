@@ -178,7 +178,8 @@ class Verifier:
     ) -> None:
         summary, filters = PlanSummary(), places.filters(self.profile)
         with ExitStack() as sorting:
-            ahead = sorting.enter_context(read_ahead(bucket.pages(), bucket.stop))
+            reading = read_ahead(bucket.pages(), bucket.stop, unless=KeyOutOfOrder)
+            ahead = sorting.enter_context(reading)
             remote = self._listing(ahead, summary)
             # One page ahead, so that the clocks have been compared before ages are told.
             remote = itertools.chain(list(itertools.islice(remote, 1)), remote)

@@ -15,12 +15,15 @@ Page = TypeVar("Page")
 
 
 @contextmanager
-def read_ahead(pages: Iterator[Page], break_off: Callable[[], None]) -> Iterator[Iterator[Page]]:
+def read_ahead(
+    pages: Iterator[Page], break_off: Callable[[], None], unless: type[Exception]
+) -> Iterator[Iterator[Page]]:
     """The same pages, each asked for in a thread of its own before it is needed.
 
     One call is made at a time, in order, and none is made twice. What a page raises is raised where
-    the page is due. At the end of the block the call under way is waited for; `break_off` ends it
-    where the block is left by Ctrl-C.
+    the page is due. Where the block is left by an exception, `break_off` ends the call under way,
+    which may be waiting for a quota or for its next try; after `unless` the calls go on, and it is
+    waited for.
     """
     waiting: deque[Future[Page | None]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="listing") as pool:
@@ -37,7 +40,9 @@ def read_ahead(pages: Iterator[Page], break_off: Callable[[], None]) -> Iterator
 
         try:
             yield told()
-        except KeyboardInterrupt:
+        except unless:
+            raise
+        except BaseException:
             break_off()
             raise
         finally:
