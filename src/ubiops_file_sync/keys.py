@@ -32,7 +32,7 @@ _ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?=/|\Z)")
 """``\\Z`` and not ``$``, which also matches before a line feed: that is an ordinary name."""
 
 _SUSPECT = re.compile(rf"{_ODD_PART.pattern}|\0|{re.escape(CONTROL_DIR)}|{re.escape(IGNORE_FILE)}/")
-"""Whatever is to be looked at more closely."""
+"""Whatever is in a short key of plain letters that may be refused."""
 
 CONFLICT_GLOB = "*.conflict-[0-9]*Z*"
 """What `is_conflict_key` is about, roughly, as SQLite's GLOB."""
@@ -60,6 +60,11 @@ def refusal(key: str) -> str | None:
     """
     if key.isascii() and len(key) <= MAX_PART_BYTES and not _SUSPECT.search(key):
         return None  # As nearly all are, in a third of the time.
+    return _looked_at_closely(key)
+
+
+def _looked_at_closely(key: str) -> str | None:
+    """What `refusal` says, of any key."""
     if not key:
         return "the name is empty; rename the object in the bucket"
     if key.startswith("/"):

@@ -6,7 +6,7 @@ import os
 import posixpath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.strategies import AROUND_THE_SLASH, names, unhurried, valid_keys
@@ -158,3 +158,15 @@ def test_every_folder_above_a_key_is_a_prefix_of_it_once(key: str) -> None:
     assert len(chain) == len(set(chain)) == key.count("/") + 1
     assert all((key + "/").startswith(folder + "/") for folder in chain[1:])
     assert chain == sorted(chain)
+
+
+_pieces = st.sampled_from(
+    ["", ".", "..", "a", ".ubiops-sync", ".ubiopsignore", ".ubiops-syncs", "\0", "\n", "x" * 90]
+)
+
+
+@settings(unhurried, max_examples=1000)
+@given(st.lists(_pieces, max_size=4).map("/".join))
+def test_the_short_look_at_a_key_overlooks_nothing(key: str) -> None:
+    """Most keys are let through by one expression; what it does not know must not be a rule."""
+    assert keys.refusal(key) == keys._looked_at_closely(key)
