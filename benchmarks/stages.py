@@ -20,6 +20,7 @@ from benchmarks.scale import Scene, scene
 from benchmarks.trees import STORED_US, entries
 from benchmarks.works import Row
 from ubiops_file_sync.bucket.listing import page_of
+from ubiops_file_sync.cli import collect_less
 from ubiops_file_sync.local.scan import Wanted, walk
 from ubiops_file_sync.model import (
     PAGE_ITEMS,
@@ -173,4 +174,5 @@ _STAGES: dict[str, Callable[[Path, int], float]] = {
 
 
 if __name__ == "__main__":
+    collect_less()  # As the program has it.
     print(_STAGES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3])))

@@ -89,13 +89,13 @@ def main() -> None:
         # A name that the terminal's encoding lacks is no reason to end a pass.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    _collect_less()
+    collect_less()
     if COMPLETE_VARIABLE in os.environ:
         offer_profiles(cli)
     sys.exit(_code_of(lambda: cli.main(prog_name="ubiops-file-sync", standalone_mode=False)))
 
 
-def _collect_less() -> None:
+def collect_less() -> None:
     """Look for cycles of dead objects less often.
 
     A pass over a million files makes millions of entries and no cycles; Python would look through
