@@ -64,24 +64,16 @@ def run_tests(package_home: Path, selection: Iterable[str]) -> Ran:
 def plant(mutant: Mutant, package: Path) -> None:
     """Put the bug into a copy of the package."""
     path = package / mutant.file
-    source = path.read_text()
-    count = source.count(mutant.old)
-    if count != 1:
-        pytest.fail(f"stale: its old text stands {count} times in {mutant.file}; plant it anew")
-    path.write_text(source.replace(mutant.old, mutant.new))
+    path.write_text(path.read_text().replace(mutant.old, mutant.new))
     for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
         compiled.unlink()
 
 
-@pytest.fixture(autouse=True)
-def _asked_for(request: pytest.FixtureRequest) -> None:
+@pytest.fixture(scope="module")
+def pristine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the package, compiled once so that every mutant starts quickly."""
     if not request.config.getoption("--mutants"):
         pytest.skip("bugs are planted if --mutants asks for it")
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a copy of the package, compiled once so that every mutant starts quickly."""
     home = tmp_path_factory.mktemp("pristine")
     copy = shutil.copytree(
         PACKAGE, home / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
@@ -92,6 +84,13 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_mutant_has_a_name_of_its_own() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_bug_can_be_planted(mutant: Mutant) -> None:
+    """Asked at every run, for whoever moves the code is the one who can plant the bug anew."""
+    count = (PACKAGE / mutant.file).read_text().count(mutant.old)
+    assert count == 1, f"stale: its old text stands {count} times in {mutant.file}"
 
 
 def test_without_a_bug_the_same_tests_pass(pristine: Path) -> None:
