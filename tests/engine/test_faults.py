@@ -155,7 +155,8 @@ def test_an_upload_without_an_answer_outlives_a_pass_that_breaks_off(world: Worl
     world.server.faults.add(Fault("put", "reset_after", times=None))
     assert world.run().problem_count == 1
     world.server.faults.clear()
-    world.write("a", b"1")
+    for number in range(5):  # More than are under way or ready when the first one ends.
+        world.write(f"a{number}", b"1")
     with pytest.raises(KeyboardInterrupt):
         Reconciler(world.profile, world.state_dir, retries=QUICK, progress=EndAtFirst()).run()
     report = world.run()
