@@ -25,7 +25,7 @@ from ubiops_file_sync.config import Profile
 from ubiops_file_sync.diary import HISTORY_DAYS, Diary, SoFar
 from ubiops_file_sync.errors import Interrupted, SafetyHalt, UsageError
 from ubiops_file_sync.execute import Executor, Parted
-from ubiops_file_sync.local import LocalTree, Retention
+from ubiops_file_sync.local import Counted, LocalTree, Retention
 from ubiops_file_sync.model import Direction, Report, Unfinished
 from ubiops_file_sync.narrow import narrow
 from ubiops_file_sync.pass_id import new_pass_id
@@ -42,6 +42,9 @@ from ubiops_file_sync.unfinished import half_fetched, still_wanted
 
 ALLOWABLE = (*GUARDS, OTHER_PLACES)
 """The guards that a person may allow by name, for one pass."""
+
+_TRASH = "trash_counted"
+"""The store's note of what is in the trash."""
 
 
 class Reconciler:
@@ -199,7 +202,7 @@ class Reconciler:
             performance.act()
             performance.confirm(bucket)
             if not self._stop.is_asked and so_far.only is None:
-                self._tidy_trash(tree, pass_id, recorder)
+                self._tidy_trash(tree, store, pass_id, recorder)
             so_far.is_stopped = self._stop.is_asked
 
     def _stoppable_plan(
@@ -289,11 +292,15 @@ class Reconciler:
             only=only,
         )
 
-    def _tidy_trash(self, tree: LocalTree, pass_id: str, recorder: Recorder) -> None:
+    def _tidy_trash(
+        self, tree: LocalTree, store: BaselineStore, pass_id: str, recorder: Recorder
+    ) -> None:
         """Only at the end of a pass that got there: one that breaks off takes nothing away."""
         trash = self._profile.trash
         now = datetime.fromtimestamp(self._now_ns() // 1_000_000_000, UTC)
-        pruned = tree.trash.prune(Retention(now, trash.keep_days, trash.max_size, pass_id))
+        retention = Retention(now, trash.keep_days, trash.max_size, pass_id)
+        pruned = tree.trash.prune(retention, Counted.told_by(store.noted(_TRASH)))
+        store.note(_TRASH, pruned.counted.text)
         if pruned.passes:
             recorder.notes.append(
                 f"the trash let go of {len(pruned.passes):,} old passes, up to "

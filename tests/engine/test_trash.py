@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from engine.world import SECOND_NS, World, assert_idle, assert_in_step, snapshot
 from ubiops_file_sync.emulator import Fault
 from ubiops_file_sync.errors import ProfileLocked, SafetyHalt, SyncError, UsageError
 from ubiops_file_sync.keys import CONTROL_DIR
-from ubiops_file_sync.local import Version
-from ubiops_file_sync.model import BaselineEntry, Verb
+from ubiops_file_sync.local import Trash, Version
+from ubiops_file_sync.model import BaselineEntry, Unknown, Verb
 from ubiops_file_sync.reconcile import Reconciler
 from ubiops_file_sync.restore import Fate, Restorer, Step, fresh_mtime_ns
 from ubiops_file_sync.store import profile_lock
@@ -416,6 +416,25 @@ def test_the_trash_is_held_to_its_size_but_for_what_the_pass_itself_put_there(
     assert world.trash() == {"a": [b"2" * 2000]}, "too big, but of this very pass"
     world.run()
     assert world.trash() == {}
+
+
+def test_what_is_in_the_trash_is_counted_once_and_not_by_every_pass(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = replaced(world, a=b"1")
+    counted: list[str] = []
+    real = Trash.versions
+
+    def versions(self: Trash, pass_id: str) -> Iterator[Version | Unknown]:
+        counted.append(pass_id)
+        return real(self, pass_id)
+
+    monkeypatch.setattr(Trash, "versions", versions)
+    world.run()
+    assert counted == []
+    world.put("a", b"2")
+    second = world.run().pass_id
+    assert (counted, first < second) == ([second], True)
 
 
 def test_a_pass_that_breaks_off_or_is_dry_takes_nothing_away(world: World) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.folders import as_nobody, contents, open_files
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.local import LocalTree, Retention, Version, export
-from ubiops_file_sync.local.trash import Pruned
+from ubiops_file_sync.local.trash import Counted, Pruned
 from ubiops_file_sync.model import LocalEntry, Unknown
 from ubiops_file_sync.pass_id import begun_at, new_pass_id
 
@@ -34,8 +38,13 @@ def keep(root: Path, pass_id: str, key: str, content: bytes) -> Path:
     return path
 
 
-def prune(tree: LocalTree, keep_days: int = 36_500, max_size: int = 2**60) -> Pruned:
-    return tree.trash.prune(Retention(NOW, keep_days, max_size, CURRENT))
+NOTHING = Counted.of(0, [])
+
+
+def prune(
+    tree: LocalTree, keep_days: int = 36_500, max_size: int = 2**60, counted: Counted = NOTHING
+) -> Pruned:
+    return tree.trash.prune(Retention(NOW, keep_days, max_size, CURRENT), counted)
 
 
 # -- names of passes -------------------------------------------------------------------------------
@@ -338,6 +347,111 @@ def test_folders_go_however_deep_and_no_descriptor_stays_open(tree: LocalTree, r
     before = open_files()
     assert prune(tree, 0) == Pruned([A])
     assert open_files() == before
+
+
+# -- what was counted before -----------------------------------------------------------------------
+
+
+def test_what_was_counted_is_not_counted_again(tree: LocalTree, root: Path) -> None:
+    keep(root, A, "a", b"x" * 10)
+    counted = prune(tree).counted
+    assert counted.at_most == 10
+    (root / TRASH / A / "a").write_bytes(b"x" * 1000)
+    keep(root, B, "b", b"x" * 5)
+    assert prune(tree, counted=counted).counted.at_most == 15
+
+
+def test_what_somebody_took_away_by_hand_makes_room(tree: LocalTree, root: Path) -> None:
+    keep(root, A, "a", b"x" * 10)
+    keep(root, B, "b", b"x" * 10)
+    counted = prune(tree).counted
+    (root / TRASH / B / "b").unlink()
+    pruned = prune(tree, max_size=15, counted=counted)
+    assert (pruned, pruned.counted.at_most) == (Pruned(), 10)
+
+
+def test_a_smaller_limit_holds_at_once(tree: LocalTree, root: Path) -> None:
+    for pass_id in (A, B):
+        keep(root, pass_id, "a", b"x" * 10)
+    assert prune(tree, max_size=10, counted=prune(tree).counted) == Pruned([A])
+
+
+@pytest.mark.parametrize("change", ["one came", "one went"])
+def test_passes_of_before_that_came_or_went_are_noticed(
+    tree: LocalTree, root: Path, change: str
+) -> None:
+    """A clock was set back, another machine put it there, or somebody tidied up by hand."""
+    keep(root, B, "b", b"x" * 10)
+    (root / TRASH / C).mkdir()
+    counted = prune(tree).counted
+    if change == "one came":
+        keep(root, A, "a", b"x" * 5)
+    else:
+        (root / TRASH / B / "b").rename(root / "b")
+        (root / TRASH / B).rmdir()
+    expected = 15 if change == "one came" else 0
+    assert prune(tree, counted=counted).counted.at_most == expected
+
+
+def test_what_could_not_be_removed_is_looked_at_by_the_next_pass(
+    tree: LocalTree, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(root, A, "a", b"x")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        pruned = prune(tree, 0)
+    assert (pruned.left, pruned.counted) == (1, NOTHING)
+
+
+@pytest.mark.parametrize("text", [None, "", "x", "10", f"-1 {A} {'0' * 64}", f"10 {A} {'0' * 64}"])
+def test_a_note_that_makes_no_sense_is_as_none(
+    tree: LocalTree, root: Path, text: str | None
+) -> None:
+    keep(root, A, "a", b"x" * 20)
+    assert prune(tree, counted=Counted.told_by(text)).counted.at_most == 20
+
+
+def test_what_was_counted_can_be_noted(tree: LocalTree, root: Path) -> None:
+    assert Counted.told_by(prune(tree).counted.text) == prune(tree).counted
+    keep(root, A, "a", b"x" * 10)
+    assert Counted.told_by(prune(tree).counted.text) == prune(tree).counted
+
+
+class Step(NamedTuple):
+    """A pass that puts bytes into the trash, and tidies it."""
+
+    age_days: int
+    size: int
+    keep_days: int
+    max_size: int
+
+
+STEPS = st.lists(
+    st.builds(Step, st.integers(0, 6), st.integers(0, 9), st.integers(1, 6), st.integers(0, 20)),
+    max_size=6,
+)
+
+
+@given(STEPS)
+def test_what_goes_is_the_same_as_if_all_were_counted_each_time(steps: list[Step]) -> None:
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        roots = (Path(one), Path(other))
+        counted = NOTHING
+        with LocalTree(roots[0], "p", "x") as mine, LocalTree(roots[1], "p", "x") as theirs:
+            for number, step in enumerate(steps):
+                begun = NOW - timedelta(days=step.age_days)
+                pass_id = f"{begun:%Y%m%dT%H%M%SZ}-{number:06x}"
+                for root in roots:
+                    keep(root, pass_id, "a", b"x" * step.size)
+                retention = Retention(NOW, step.keep_days, step.max_size, pass_id)
+                pruned = mine.trash.prune(retention, counted)
+                assert pruned == theirs.trash.prune(retention)
+                assert mine.trash.passes() == theirs.trash.passes()
+                counted = pruned.counted
 
 
 # -- copies ----------------------------------------------------------------------------------------

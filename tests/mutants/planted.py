@@ -11,6 +11,7 @@ FILTERS = "tests/plan/test_filters.py"
 GUARDS = "tests/plan/test_guards.py"
 CRASH = "tests/plan/test_after_crash.py"
 SCAN = "tests/local/test_scan.py"
+TRASH = "tests/local/test_trash.py"
 TREE = "tests/local/test_tree.py"
 RETRIES = "tests/bucket/test_retries.py"
 QUOTA = "tests/bucket/test_quota.py"
@@ -521,6 +522,23 @@ ACTING = [
         "            self._link_to_trash(parent_fd, name, entry.key)\n",
         "",
         (GONE_HERE,),
+    ),
+    Mutant(
+        "what the trash held before is believed of any other passes",
+        "What is counted once must be of the very passes that are there, or the limit is none.",
+        "local/trash.py",
+        "        return self if is_of_them else self.of(0, [])\n",
+        "        return self\n",
+        (TRASH,),
+    ),
+    Mutant(
+        "what was counted before decides what goes from the trash",
+        "What somebody took from it by hand must not cost the versions of another pass.",
+        "local/trash.py",
+        "            sizes = {name: sizes.get(name) or self._size(name) for name in staying}\n"
+        "            at_most = sum(sizes.values())\n",
+        "            sizes = {name: sizes.get(name) or self._size(name) for name in staying}\n",
+        (TRASH,),
     ),
     Mutant(
         "the name is there before the bytes are",

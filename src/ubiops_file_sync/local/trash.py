@@ -7,13 +7,15 @@ was put there; folders whose names are no pass's are none of its business.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.errors import KeyFailure
@@ -64,6 +66,53 @@ class Retention:
         return begun is not None and self.now - begun >= timedelta(days=self.keep_days)
 
 
+_COUNTED = re.compile(r"([0-9]{1,19}) ([0-9TZa-f-]*) ([0-9a-f]{64})", re.ASCII)
+
+
+class Counted(NamedTuple):
+    """What the trash held when it was last tidied, so that it need not be counted again.
+
+    What a pass put there does not change once the pass has ended, unless somebody takes from it by
+    hand; so this is how much there may be, and never a reason to remove anything.
+    """
+
+    at_most: int
+    """Bytes."""
+    newest: str
+    """The newest pass among those counted; empty: there was none."""
+    names: str
+    """A digest of the names of all of them."""
+
+    @classmethod
+    def of(cls, at_most: int, passes: Iterable[str]) -> Self:
+        """That so many bytes are in the folders of these passes, oldest first."""
+        names = list(passes)
+        return cls(at_most, names[-1] if names else "", _digest(names))
+
+    @classmethod
+    def told_by(cls, text: str | None) -> Self:
+        """What `text` kept; that of an empty trash if it is none of ours."""
+        told = _COUNTED.fullmatch(text or "")
+        return cls.of(0, []) if told is None else cls(int(told[1]), told[2], told[3])
+
+    @property
+    def text(self) -> str:
+        """What `told_by` reads."""
+        return f"{self.at_most} {self.newest} {self.names}"
+
+    def as_far_as_of(self, passes: Iterable[str]) -> Self:
+        """This, if it is of all of these passes up to the newest; else that of an empty trash."""
+        is_of_them = _digest(name for name in passes if name <= self.newest) == self.names
+        return self if is_of_them else self.of(0, [])
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+_NOTHING = Counted.of(0, [])
+
+
 @dataclass(slots=True)
 class Pruned:
     """What tidying the trash did."""
@@ -74,6 +123,8 @@ class Pruned:
     """Files and folders that should have gone and could not."""
     first: Problem | None = None
     """The first of those; its key is a path below the root."""
+    counted: Counted = field(default=_NOTHING, compare=False)
+    """What is left."""
 
     def take(self, problem: Problem) -> None:
         """Heed something that could not be removed."""
@@ -145,25 +196,44 @@ class Trash:
             if version is not None:
                 yield version
 
-    def prune(self, retention: Retention) -> Pruned:
+    def prune(self, retention: Retention, counted: Counted = _NOTHING) -> Pruned:
         """Remove the passes whose time is over, then the oldest until few enough bytes are left.
 
-        A version that cannot be removed stays and is told of. The profile's lock must be held.
-        Bytes are counted by the files' sizes, so a version that still shares its bytes with a file
-        below the root counts in full.
+        `counted`: what was left the last time, so that only what came since is counted as long as
+        it all has room. A version that cannot be removed stays and is told of. The profile's lock
+        must be held. Bytes are counted by the files' sizes, so a version that still shares its
+        bytes with a file below the root counts in full.
         """
         pruned = Pruned()
         try:
-            old = [name for name in reversed(self.passes()) if name != retention.current]
-            sizes = {name: self._size(name) for name in old if not retention.is_over(name)}
-            surplus = sum(sizes.values()) + self._size(retention.current) - retention.max_size
-            for name in old:
-                if name not in sizes or (surplus > 0 and sizes[name]):
-                    surplus -= sizes.get(name, 0)
-                    self._remove(name, pruned)
+            self._prune(retention, counted, pruned)
         except (KeyFailure, OSError) as error:
             pruned.take(Problem(TRASH_DIR, _words(error)))
+        if pruned.left:
+            pruned.counted = _NOTHING  # The next pass is to look at all of it.
         return pruned
+
+    def _prune(self, retention: Retention, counted: Counted, pruned: Pruned) -> None:
+        names = self.passes()[::-1]
+        known = counted.as_far_as_of(names)
+        staying: list[str] = []
+        for name in names:
+            if name != retention.current and retention.is_over(name):
+                self._remove(name, pruned)
+            else:
+                staying.append(name)
+        sizes = {name: self._size(name) for name in staying if name > known.newest}
+        at_most = known.at_most + sum(sizes.values())
+        if at_most > retention.max_size:
+            # Only what is there now says what has to go.
+            sizes = {name: sizes.get(name) or self._size(name) for name in staying}
+            at_most = sum(sizes.values())
+            for name in staying[:]:
+                if at_most > retention.max_size and sizes[name] and name != retention.current:
+                    at_most -= sizes[name]
+                    self._remove(name, pruned)
+                    staying.remove(name)
+        pruned.counted = Counted.of(at_most, staying)
 
     def _size(self, pass_id: str) -> int:
         """Bytes of a pass's versions, as far as they can be read."""
