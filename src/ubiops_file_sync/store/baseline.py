@@ -31,6 +31,7 @@ from ubiops_file_sync.store.state_file import (
     HAS_TRANSFERS,
     SCHEMA_VERSION,
     Identity,
+    closed_unless_well,
     connect,
     create,
     extend,
@@ -81,12 +82,12 @@ class BaselineStore:
                 create(path, identity)
         except (OSError, sqlite3.DatabaseError) as error:
             raise unusable(path, error) from error
-        db = connect(path, read_only=False)
-        if other_places:
-            begin = cls(db, path, read_only=False)
-            if begin._moved(identity):
-                begin.begin_anew(identity)
-        return cls._checked(db, path, identity, read_only=False)
+        with closed_unless_well(connect(path, read_only=False)) as db:
+            store = cls(db, path, read_only=False)
+            if other_places and store._moved(identity):
+                store.begin_anew(identity)
+            store._require_same(identity)
+        return store
 
     @classmethod
     def open_read_only(cls, path: Path, identity: Identity) -> Self:
@@ -95,12 +96,13 @@ class BaselineStore:
             exists = path.exists()
         except OSError as error:
             raise unusable(path, error) from error
-        if exists:
-            db = connect(path, read_only=True)
-        else:
-            db = sqlite3.connect("", isolation_level=None)
-            fill(db, identity)
-        return cls._checked(db, path, identity, read_only=True)
+        there = connect(path, read_only=True) if exists else None
+        with closed_unless_well(there or sqlite3.connect("", isolation_level=None)) as db:
+            if not exists:
+                fill(db, identity)
+            store = cls(db, path, read_only=True)
+            store._require_same(identity)
+        return store
 
     @classmethod
     def look(cls, path: Path) -> Self | None:
@@ -114,25 +116,9 @@ class BaselineStore:
                 return None
         except OSError as error:
             raise unusable(path, error) from error
-        store = cls(connect(path, read_only=True), path, read_only=True)
-        try:
+        with closed_unless_well(connect(path, read_only=True)) as db:
+            store = cls(db, path, read_only=True)
             store._recorded_places()
-        except BaseException:
-            store.__exit__()
-            raise
-        return store
-
-    @classmethod
-    def _checked(
-        cls, db: sqlite3.Connection, path: Path, identity: Identity, *, read_only: bool
-    ) -> Self:
-        """The store on an open database that is one, and speaks of these places."""
-        store = cls(db, path, read_only=read_only)
-        try:
-            store._require_same(identity)
-        except BaseException:
-            db.close()
-            raise
         return store
 
     def __enter__(self) -> Self:

@@ -6,7 +6,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -88,14 +89,24 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """The open database. Raises `ConfigError` if it cannot be used."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
-        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
-        if read_only and _was_cut_short(db):
-            db.close()
-            return _recovered_copy(path)
-        db.execute("PRAGMA synchronous = FULL")
+        with closed_unless_well(
+            sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
+        ) as db:
+            if not read_only or not _was_cut_short(db):
+                db.execute("PRAGMA synchronous = FULL")
+                return db
+        db.close()
+        return _recovered_copy(path)
     except (OSError, sqlite3.DatabaseError, ValueError) as error:
         raise unusable(path, error) from error
-    return db
+
+
+@contextmanager
+def closed_unless_well(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """An open database, closed if the block raises."""
+    with ExitStack() as opened:
+        yield opened.enter_context(closing(db))
+        opened.pop_all()
 
 
 def _was_cut_short(db: sqlite3.Connection) -> bool:
@@ -124,8 +135,10 @@ def _recovered_copy(path: Path) -> sqlite3.Connection:
                 shutil.copyfile(path, copy)
             if _stamp(journal) == before:
                 break
-        db = sqlite3.connect("", isolation_level=None)
-        with closing(sqlite3.connect(copy)) as recovered:
+        with (
+            closed_unless_well(sqlite3.connect("", isolation_level=None)) as db,
+            closing(sqlite3.connect(copy)) as recovered,
+        ):
             recovered.backup(db)
     return db
 
