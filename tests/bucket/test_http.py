@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,31 @@ def test_a_request_that_hangs_ends_when_it_is_stopped(
     assert time.monotonic() - began < 30
     with pytest.raises(Interrupted):
         bucket.get("a")
+
+
+def test_a_stop_touches_no_file_that_has_the_number_of_a_connection_by_now(tmp_path: Path) -> None:
+    """libcurl does not say when it closes a connection, and the next file gets its number."""
+    with (
+        closing(HttpClient()) as client,
+        listening() as (url, _, _),
+        (tmp_path / "a").open("w") as a,
+    ):
+        before = set(os.listdir("/proc/self/fd"))
+        client.ask("GET", url, {})
+        others = {fd for fd in set(os.listdir("/proc/self/fd")) - before if is_socket(int(fd))}
+        for fd in others:
+            os.dup2(a.fileno(), int(fd))
+        before = set(os.listdir("/proc/self/fd"))
+        client.stop()
+        assert others
+        assert set(os.listdir("/proc/self/fd")) == before, "a descriptor is left open"
+
+
+def is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False  # The one that listed the folder.
 
 
 def test_where_a_request_broke_off_is_told() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -228,7 +229,22 @@ class _Handle:
     def hang_up(self) -> None:
         """Shut the connections down, from any thread: what waits for them fails at once."""
         for fd, inode in list(self.sockets.items()):
-            with suppress(OSError), socket.socket(fileno=os.dup(fd)) as ours:
-                # A descriptor may have been closed meanwhile, and be another's by now.
-                if os.fstat(ours.fileno()).st_ino == inode:
-                    ours.shutdown(socket.SHUT_RDWR)
+            # It may have been closed meanwhile, and be another's by now: even a file's, of which
+            # no descriptor may be closed either, since that ends SQLite's locks.
+            with suppress(OSError):
+                if _is_socket(fd, inode):
+                    _shut_down(os.dup(fd), inode)
+
+
+def _is_socket(fd: int, inode: int) -> bool:
+    status = os.fstat(fd)
+    return stat.S_ISSOCK(status.st_mode) and status.st_ino == inode
+
+
+def _shut_down(ours: int, inode: int) -> None:
+    """Shut the socket down, if it is that one, and close the descriptor."""
+    if not _is_socket(ours, inode):
+        os.close(ours)
+        return
+    with socket.socket(fileno=ours) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
