@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import threading
 import time
@@ -38,6 +39,36 @@ _RESTS_A_LOOK = 9
 """A look that takes long is followed by a pause that many times as long: a folder of a million
 files is looked at more rarely, rather than all the time."""
 _MOST_TOLD = 1000
+
+_at_work = threading.RLock()
+"""Held by a watcher while it looks or uploads."""
+_has_waited = False
+_A_FORK_WAITS_S = 0.2
+
+
+def _before_fork() -> None:
+    """Let the watcher come to the end of its look: what it holds of SQLite's own locks at that
+    moment would be held in the child for ever.
+
+    A courtesy: a pass may take long, and then it is most likely waiting for answers.
+    """
+    global _has_waited  # noqa: PLW0603  between the two halves of a fork
+    _has_waited = _at_work.acquire(timeout=_A_FORK_WAITS_S)
+
+
+def _after_fork() -> None:
+    global _has_waited  # noqa: PLW0603
+    if _has_waited:
+        _has_waited = False
+        _at_work.release()
+
+
+def _begin_anew() -> None:
+    global _at_work  # noqa: PLW0603  whoever held it is not in the child
+    _at_work = threading.RLock()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_anew)
 
 
 class Lookout:
@@ -119,7 +150,8 @@ class Lookout:
     def _survives(self, work: Callable[[], None]) -> bool:
         """Whether it went well; what did not is in the log."""
         try:
-            work()
+            with _at_work:
+                work()
         except Exception as error:  # noqa: BLE001  whatever it is, the next look may go well
             self._log.failed(self.profile.name, error)
             return False

@@ -27,6 +27,9 @@ from ubiops_file_sync.record import Recorder
 from ubiops_file_sync.stop import Stop
 from ubiops_file_sync.store import BaselineStore, Spool
 
+_BRIEF_BYTES = 64 * 1024
+"""Files up to this size are read and hashed in less time than a request takes."""
+
 _INTENT_BLOCK = 200
 """Uploads whose intents are written in one transaction, before the first of them begins."""
 
@@ -42,6 +45,8 @@ class Performance:
     progress: Progress
     workers: int
     ready_file: str | None = None
+    is_throttled: bool = False
+    """Bodies wait for leave to travel."""
     stop: Stop = field(default_factory=Stop)
 
     def act(self) -> None:
@@ -124,6 +129,7 @@ class Performance:
             self.executor.bucket.stop,
             self._with_intents(big),
             self.stop,
+            self._is_brief,
         )
 
     def _run_fresh(self, fresh: Spool) -> None:
@@ -144,7 +150,12 @@ class Performance:
             self.executor.bucket.stop,
             fresh.big(),
             self.stop,
+            self._is_brief,
         )
+
+    def _is_brief(self, action: Action) -> bool:
+        sizes = [side.size for side in (action.local, action.remote) if side is not None]
+        return not self.is_throttled and max(sizes, default=0) <= _BRIEF_BYTES
 
     def _take(self, outcome: Outcome) -> None:
         self.recorder.take(outcome)

@@ -197,7 +197,8 @@ class Reconciler:
                 self._progress,
                 profile.workers,
                 profile.ready_file,
-                self._stop,
+                is_throttled=profile.bandwidth_limit is not None,
+                stop=self._stop,
             )
             performance.act()
             performance.confirm(bucket)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pycurl
@@ -23,8 +23,8 @@ from ubiops_file_sync.bucket.bandwidth import Bandwidth
 from ubiops_file_sync.bucket.exchange import Answer, Exchange, Source, Take
 from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble, trouble_of
 from ubiops_file_sync.bucket.trust import trusted_certificates
-from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.errors import Interrupted
+from ubiops_file_sync.lanes import is_in_lane, perform
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
@@ -50,15 +50,19 @@ class HttpClient:
         """Set by `stop`."""
         # The one used last is taken first, so there are as many as threads ever asked at once.
         self._idle: list[_Handle] = []
+        # In lanes the connections are not a handle's own, but those of all lanes.
+        self._idle_in_lanes: list[_Handle] = []
+        self._sockets_in_lanes: dict[int, int] = {}
         self._handles: list[_Handle] = []
         self._trust = trusted_certificates()
 
     def close(self) -> None:
         """Close every idle connection."""
-        while self._idle:
-            handle = self._idle.pop()
-            self._handles.remove(handle)
-            handle.curl.close()
+        for idle in (self._idle, self._idle_in_lanes):
+            while idle:
+                handle = idle.pop()
+                self._handles.remove(handle)
+                handle.curl.close()
 
     def stop(self) -> None:
         """Break off the requests under way, and refuse every further one. Takes no lock."""
@@ -144,7 +148,8 @@ class HttpClient:
         read_timeout_s: float,
         source: Source | None = None,
     ) -> Answer:
-        handle = self._take_handle()
+        idle = self._idle_in_lanes if is_in_lane() else self._idle
+        handle = self._take_handle(idle)
         curl = handle.curl
         exchange = Exchange(self.stopping, self._spend, begin, source)
         was_connected = bool(handle.sockets)
@@ -156,10 +161,9 @@ class HttpClient:
             # Until there is a connection that `stop` could hang up, and for Ctrl-C.
             if not was_connected or threading.current_thread() is threading.main_thread():
                 exchange.watch(curl)
-            with stepping_aside():
-                sent_at = time.monotonic_ns()
-                curl.perform()
-                exchange.took_us = (time.monotonic_ns() - sent_at) // 1000
+            sent_at = time.monotonic_ns()
+            perform(curl, self.stopping)
+            exchange.took_us = (time.monotonic_ns() - sent_at) // 1000
             if was_connected and curl.getinfo(pycurl.NUM_CONNECTS):
                 exchange.was_sent_again = True
         except pycurl.error as error:
@@ -171,14 +175,15 @@ class HttpClient:
             raise NoAnswer(Trouble.BROKEN) from None  # The URL is no URL.
         finally:
             curl.reset()  # Lets go of the callbacks, and keeps the connections.
-            self._idle.append(handle)
+            idle.append(handle)
         return exchange.answer()
 
-    def _take_handle(self) -> _Handle:
+    def _take_handle(self, idle: list[_Handle]) -> _Handle:
         try:
-            return self._idle.pop()
+            return idle.pop()
         except IndexError:
-            handle = _Handle(pycurl.Curl(), self.stopping)
+            sockets = self._sockets_in_lanes if idle is self._idle_in_lanes else {}
+            handle = _Handle(pycurl.Curl(), self.stopping, sockets)
             self._handles.append(handle)
             return handle
 
@@ -212,11 +217,11 @@ _NO_KIND = {"Content-Type": ""}
 
 @dataclass(slots=True, eq=False)
 class _Handle:
-    """One of libcurl's, which keeps its own connections."""
+    """One of libcurl's, which keeps its own connections, unless it is used in lanes."""
 
     curl: Any
     stopping: threading.Event
-    sockets: dict[int, int] = field(default_factory=dict)
+    sockets: dict[int, int]
     """The inode of each socket by its descriptor. libcurl closes them, and does not say so."""
 
     def note_socket(self, fd: int, _purpose: int) -> int:

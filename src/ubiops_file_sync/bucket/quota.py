@@ -14,6 +14,7 @@ from ubiops_file_sync.bucket.retry import RATE_LIMITED
 from ubiops_file_sync.bucket.window import Window, reset_told_by, told_by
 from ubiops_file_sync.config.fields import DEFAULT_QUOTA_SHARE
 from ubiops_file_sync.courtesy import stepping_aside
+from ubiops_file_sync.lanes import Turn, turn_of
 from ubiops_file_sync.model import Pace
 
 _KEPT = 8
@@ -28,7 +29,7 @@ class Quota:
         self._monotonic = monotonic
         # Reentrant: a signal may ask for a stop while its own thread holds it.
         self._lock = threading.RLock()
-        self._waiting: deque[threading.Condition] = deque()
+        self._waiting: deque[threading.Condition | Turn] = deque()
 
     @property
     def pace(self) -> Pace | None:
@@ -65,7 +66,7 @@ class Quota:
         None: `stopping` was set, and no call may be made. Whoever sets it calls `wake` as well.
         """
         with self._lock:
-            turn = threading.Condition(self._lock)
+            turn = turn_of(self._lock)
             self._waiting.append(turn)
             try:
                 while not stopping.is_set():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import tenacity
 
 from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.courtesy import stepping_aside
+from ubiops_file_sync.lanes import pause
 
 Result = TypeVar("Result")
 
@@ -113,7 +115,7 @@ def attempt(
         )
         + tenacity.wait_fixed(policy.first_wait_s / 2),
         before_sleep=before_wait,
-        sleep=tenacity.sleep_using_event(stopping),
+        sleep=partial(pause, stopping),
         reraise=True,
     )
     with stepping_aside():

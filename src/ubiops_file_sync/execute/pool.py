@@ -1,7 +1,7 @@
 """The bounded pool: many actions at once, and hardly any waiting in memory for a worker.
 
 Big files travel in parts, and the parts are units of work beside the small files: they neither
-hold those up nor are left to the end.
+hold those up nor are left to the end. What is brief travels in lanes (`lanes.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from ubiops_file_sync.courtesy import a_turn
 from ubiops_file_sync.errors import TRIED_AGAIN, KeyUnreachable, RemoteUnreachable
+from ubiops_file_sync.execute.crew import Crew
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
+from ubiops_file_sync.lanes import is_in_lane
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
 from ubiops_file_sync.stop import Stop
 
@@ -45,6 +48,7 @@ def run_all(
     abort: Callable[[], None],
     big: Iterable[Action] = (),
     stop: Stop | None = None,
+    is_brief: Callable[[Action], bool] = lambda _: False,
 ) -> None:
     """Run every action, and tell `ledger` of each outcome as they end.
 
@@ -53,21 +57,23 @@ def run_all(
     thread (an interrupt), ends it: `abort` is called to break off what is under way, nothing
     further is begun, and what had ended by then is still told. So does `RemoteUnreachable`, raised
     when so many keys in a row got no answer that the service must be gone. Once `stop` is asked
-    for, nothing further is begun; of big files the parts under way are waited for.
+    for, nothing further is begun; of big files the parts under way are waited for. `is_brief` tells
+    what hardly waits but for answers, and so may share a thread.
     """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
-    crowd = _Crowd(pool, workers, ledger, (run(a) for a in actions), (run(b) for b in big))
+    crew = Crew(workers)
+    small = (_Task(run(one), is_brief=is_brief(one)) for one in actions)
+    crowd = _Crowd(crew, workers, ledger, small, (_Task(run(one), is_big=True) for one in big))
     is_stopped = (lambda: False) if stop is None else (lambda: stop.is_asked)
     try:
         while crowd.fill(is_stopped):
             crowd.collect()
     except BaseException:
         abort()
-        pool.shutdown(cancel_futures=True)
+        crew.shutdown(cancel=True)
         crowd.collect_what_ended()
         crowd.let_go()
         raise
-    pool.shutdown()
+    crew.shutdown()
     crowd.let_go()
 
 
@@ -76,7 +82,8 @@ class _Task:
     """An action that was begun and has no outcome yet."""
 
     steps: Steps
-    is_big: bool
+    is_big: bool = False
+    is_brief: bool = False
     units: deque[Unit] = field(default_factory=deque)
     under_way: int = 0
     """Units that were submitted and have not ended."""
@@ -87,7 +94,7 @@ class _Task:
         """Take the next step."""
         error, self.error = self.error, None
         try:
-            with a_turn():
+            with nullcontext() if is_in_lane() else a_turn():
                 return next(self.steps) if error is None else self.steps.throw(error)
         except StopIteration as end:
             outcome: Outcome = end.value
@@ -136,17 +143,17 @@ class _Crowd:
 
     def __init__(
         self,
-        pool: ThreadPoolExecutor,
+        crew: Crew,
         workers: int,
         ledger: Ledger,
-        small: Iterator[Steps],
-        big: Iterator[Steps],
+        small: Iterator[_Task],
+        big: Iterator[_Task],
     ) -> None:
-        self._pool = pool
+        self._crew = crew
         self._workers = workers
         self._ledger = ledger
-        self._small: Iterator[Steps] | None = small
-        self._big: Iterator[Steps] | None = big
+        self._small: Iterator[_Task] | None = small
+        self._big: Iterator[_Task] | None = big
         self._streak = _Streak(limit=max(10, 2 * workers))
         self._done = _Ended()
         self._under_way = 0
@@ -170,22 +177,22 @@ class _Crowd:
     def _begin_big(self) -> bool:
         if self._big is None or self._big_under_way >= max(1, self._workers // PARTS_A_FILE):
             return False
-        steps = next(self._big, None)
-        if steps is None:
+        task = next(self._big, None)
+        if task is None:
             self._big = None
             return False
         self._big_under_way += 1
-        self._advance(_Task(steps, is_big=True))
+        self._advance(task)
         return True
 
     def _begin_small(self) -> bool:
         if self._small is None:
             return False
-        steps = next(self._small, None)
-        if steps is None:
+        task = next(self._small, None)
+        if task is None:
             self._small = None
             return self._submit_part()  # Half of the workers was kept for small ones until now.
-        self._advance(_Task(steps, is_big=False))
+        self._advance(task)
         return True
 
     def _submit_part(self) -> bool:
@@ -206,13 +213,13 @@ class _Crowd:
             self._open.remove(task)
         task.under_way += 1
         self._parts_under_way += 1
-        self._submit(task, unit)
+        self._put(task, self._crew.submit(unit))
 
     def _advance(self, task: _Task) -> None:
-        self._submit(task, task.advance)
+        submit = self._crew.submit_brief if task.is_brief else self._crew.submit
+        self._put(task, submit(task.advance))
 
-    def _submit(self, task: _Task, work: Callable[[], Outcome | Batch | Part | None]) -> None:
-        future = self._pool.submit(work)
+    def _put(self, task: _Task, future: _Future) -> None:
         future.add_done_callback(lambda ended: self._done.put(task, ended))
         self._under_way += 1
 

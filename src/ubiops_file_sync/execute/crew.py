@@ -1,0 +1,57 @@
+"""Who does units of work: threads, and for what is brief the lanes of one more thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from ubiops_file_sync.lanes import Lanes, NoLanes
+
+Result = TypeVar("Result")
+
+
+class Crew:
+    """Does at most `workers` units of work at once. For one thread."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._slots = threading.Semaphore(workers)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
+        self._lanes: Lanes | None = None
+        self._has_lanes = True
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Have a thread do `work`."""
+        return self._threads.submit(self._in_thread, work)
+
+    def submit_brief(self, work: Callable[[], Result]) -> Future[Result]:
+        """Have a lane do `work`, which waits for answers and for hardly anything else.
+
+        A thread does it where that turned out to be otherwise: files may be far away.
+        """
+        if self._lanes is None and self._has_lanes:
+            try:
+                self._lanes = Lanes(self._workers, self._slots)
+            except NoLanes:
+                self._has_lanes = False
+        if self._lanes is None or self._lanes.are_held_up:
+            return self.submit(work)
+        return self._lanes.submit(work)
+
+    def _in_thread(self, work: Callable[[], Result]) -> Result:
+        try:
+            with self._slots:
+                return work()
+        finally:
+            if self._lanes is not None:
+                self._lanes.wake()
+
+    def shutdown(self, *, cancel: bool = False) -> None:
+        """Wait until all is done; `cancel`: but what has not begun."""
+        if self._lanes is not None:
+            self._lanes.end(cancel=cancel)
+        self._threads.shutdown(cancel_futures=cancel)
+        if self._lanes is not None:
+            self._lanes.close()

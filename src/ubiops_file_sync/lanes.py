@@ -1,0 +1,408 @@
+"""Lanes: many brief transfers in one thread, each of which goes on once its answer has come.
+
+Python runs one thread at a time, and to hand the interpreter over costs as much as half of a small
+file. So brief transfers share a thread: whoever waits for an answer lets another go on (each lane
+is a greenlet), and libcurl's multi interface tells whose answer has come.
+
+What runs in a lane is written like what runs in a thread. It waits by `perform`, `pause` and
+`turn_of`, of which each does the usual thing outside of a lane. Any other wait, such as for a disk,
+holds up all lanes: `Lanes.are_held_up` tells of that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pycurl
+
+from ubiops_file_sync.courtesy import stepping_aside
+
+if TYPE_CHECKING:
+    from greenlet import greenlet
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 0.2
+"""How often those who wait are asked whether they are to stop."""
+
+_SAMPLE_S = 0.2
+"""For how long lanes are busy until it is told whether something holds them up."""
+_HELD_UP = 3
+"""They are if they were busy for so many times the CPU that they took: they waited for something
+else than answers, which threads can do at the same time."""
+
+Result = TypeVar("Result")
+
+_mine = threading.local()
+
+
+def _current() -> Lanes | None:
+    """The lanes of which the caller is in one."""
+    lanes: Lanes | None = getattr(_mine, "lanes", None)
+    return lanes if lanes is not None and lanes.is_one_here() else None
+
+
+def is_in_lane() -> bool:
+    """Whether the caller shares its thread with others."""
+    return _current() is not None
+
+
+def perform(curl: Any, stopping: threading.Event) -> None:
+    """Do the request that `curl` is set up for. Raises `pycurl.error`.
+
+    In a lane `stopping` breaks it off; elsewhere that is for who sets it.
+    """
+    lanes = _current()
+    if lanes is None:
+        with stepping_aside():
+            curl.perform()
+    else:
+        lanes.perform(curl, stopping)
+
+
+def pause(stopping: threading.Event, seconds: float) -> None:
+    """Wait for so long, or until `stopping` is set."""
+    lanes = _current()
+    if lanes is None:
+        stopping.wait(seconds)
+    else:
+        lanes.wait(_Waiting(stopping=stopping, until_s=time.monotonic() + seconds))
+
+
+def turn_of(lock: threading.RLock) -> threading.Condition | Turn:
+    """What the caller can wait for, with `lock` held, and others wake it by."""
+    lanes = _current()
+    return threading.Condition(lock) if lanes is None else Turn(lanes, lock)
+
+
+class Turn:
+    """Does in a lane what `threading.Condition` does in a thread, for one that waits."""
+
+    def __init__(self, lanes: Lanes, lock: threading.RLock) -> None:
+        self._lanes = lanes
+        self._lock = lock
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Let go of the lock until `notify` is called, or for so many seconds."""
+        until_s = None if timeout is None else time.monotonic() + timeout
+        self._lock.release()
+        try:
+            self._lanes.wait(_Waiting(turn=self, until_s=until_s))
+        finally:
+            self._lock.acquire()
+
+    def notify(self) -> None:
+        """Wake who waits, in whatever thread; of no effect if nobody does."""
+        self._lanes.notify(self)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """What a lane waits for; whichever comes first."""
+
+    curl: Any = None
+    turn: Turn | None = None
+    stopping: threading.Event | None = None
+    until_s: float | None = None
+    """Of the monotonic clock."""
+    lane: greenlet = field(init=False)
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether it need not wait for anybody any more."""
+        is_late = self.until_s is not None and now_s >= self.until_s
+        return is_late or (self.stopping is not None and self.stopping.is_set())
+
+
+_Failure = tuple[int, str] | None
+"""Of a request: libcurl's number and words; None: there was an answer."""
+
+_BROKEN_OFF = (int(pycurl.E_ABORTED_BY_CALLBACK), "broken off")
+
+
+class NoLanes(Exception):
+    """There cannot be any."""
+
+
+class Lanes:
+    """A thread, and the lanes in it. Its public methods may be called from any thread."""
+
+    def __init__(self, count: int, slots: threading.Semaphore) -> None:
+        """`slots`: each job takes one while it is done. Who else gives one back calls `wake`.
+
+        Raises `NoLanes` if there cannot be any, such as when too many files are open.
+        """
+        self.are_held_up = False
+        """Something else than answers was waited for, and for most of the time."""
+        self._count = count
+        self._slots = slots
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._notified: deque[Turn] = deque()
+        self._waiting: dict[object, _Waiting] = {}
+        """By what each waits for."""
+        self._look_at_s = 0.0
+        self._timer_s: float | None = None
+        """When libcurl wants to be called."""
+        self._is_closed = self._is_cancelled = False
+        with ExitStack() as opened:
+            try:
+                from greenlet import getcurrent, greenlet
+
+                self._selector = opened.enter_context(selectors.DefaultSelector())
+                self._bell, self._ringer = os.pipe()
+                for fd in (self._bell, self._ringer):
+                    opened.callback(os.close, fd)
+                    os.set_blocking(fd, False)
+                self._multi = pycurl.CurlMulti()
+                opened.callback(self._multi.close)
+            except (ImportError, OSError, pycurl.error) as error:
+                raise NoLanes from error
+            self._opened = opened.pop_all()
+        self._here = getcurrent
+        self._new = greenlet
+        # Whoever has news says so and then looks whether the thread is asleep; the thread says that
+        # it is, and then looks whether there are news that it has not heeded.
+        self._has_news = self._is_asleep = self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="lanes")
+        self._thread.start()
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Have `work` done in a lane."""
+        future: Future[Result] = Future()
+
+        def job() -> None:
+            if self._is_cancelled:
+                future.cancel()
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001  raised where the result is asked for
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._jobs.append(job)
+        self.wake()
+        if self._is_over:
+            self._do_the_rest()
+        return future
+
+    def close(self, *, cancel: bool = False) -> None:
+        """Wait until every job is done, and end the thread; `cancel`: but those not yet begun."""
+        self.end(cancel=cancel)
+        self._thread.join()
+
+    def end(self, *, cancel: bool = False) -> None:
+        """The same, without waiting for it."""
+        self._is_cancelled = self._is_cancelled or cancel
+        self._is_closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the thread look again what there is to do."""
+        self._has_news = True
+        if self._is_asleep:
+            self._is_asleep = False
+            with suppress(BlockingIOError):  # It is full of rings.
+                os.write(self._ringer, b"!")
+
+    def notify(self, turn: Turn) -> None:
+        """Have who waits for `turn` go on."""
+        self._notified.append(turn)
+        self.wake()
+
+    # All that follows runs in the thread of the lanes.
+
+    def is_one_here(self) -> bool:
+        """Whether the caller is a lane, and not what goes round between them."""
+        return self._here() is not self._main
+
+    def perform(self, curl: Any, stopping: threading.Event) -> None:
+        """Do a request. Raises `pycurl.error`."""
+        self._multi.add_handle(curl)
+        try:
+            failure = self.wait(_Waiting(curl=curl, stopping=stopping))
+        finally:
+            self._multi.remove_handle(curl)
+        if failure is not None:
+            raise pycurl.error(*failure)
+
+    def wait(self, waiting: _Waiting) -> _Failure:
+        """Let others go on until what is waited for has come."""
+        waiting.lane = self._here()
+        self._waiting[waiting.curl or waiting.turn or waiting] = waiting
+        failure: _Failure = self._main.switch()
+        return failure
+
+    def _lane(self) -> None:
+        lane = self._here()
+        while True:
+            while self._jobs and self._slots.acquire(blocking=False):
+                try:
+                    self._jobs.popleft()()
+                finally:
+                    self._slots.release()
+            self._idle.append(lane)
+            self._main.switch()
+
+    def _run(self) -> None:
+        try:
+            self._set_up()
+            self._go_round()
+        except Exception:  # noqa: BLE001  of whatever kind
+            # Nobody is to wait for ever, whatever happened: all goes on, as it does in threads.
+            _log.exception("brief transfers go on one by one")
+            self.are_held_up = True
+            _mine.lanes = None
+            for waiting in list(self._waiting.values()):
+                waiting.lane.switch(_BROKEN_OFF)
+        finally:
+            self._do_the_rest()
+            self._is_over = True
+            self._do_the_rest()
+            self._opened.close()
+
+    def _do_the_rest(self) -> None:
+        while self._jobs:
+            with suppress(IndexError):
+                self._jobs.popleft()()
+
+    def _set_up(self) -> None:
+        self._main = self._here()
+        """What goes round between the lanes."""
+        self._idle = [self._new(self._lane) for _ in range(self._count)]
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        _mine.lanes = self
+
+    def _go_round(self) -> None:
+        busy = _Busy()
+        while self._begin():
+            busy.ends()
+            came = self._sleep()
+            busy.begins()
+            self._heed(came)
+            self._look()
+            self.are_held_up = self.are_held_up or busy.was_held_up()
+
+    def _begin(self) -> bool:
+        """Begin what can begin; False: there is nothing more, and all has ended."""
+        self._has_news = False
+        if not threading.main_thread().is_alive():
+            self.end(cancel=True)  # The interpreter is about to end, and waits for this thread.
+        while self._notified:
+            self._go_on(self._notified.popleft())
+        while self._jobs and self._idle:
+            before = len(self._idle)
+            self._idle.pop().switch()
+            if len(self._idle) == before:
+                break  # There is no slot.
+        return not self._is_closed or bool(self._jobs) or len(self._idle) < self._count
+
+    def _sleep(self) -> list[tuple[selectors.SelectorKey, int]]:
+        self._is_asleep = True
+        came = self._selector.select(0 if self._has_news else self._longest_s())
+        self._is_asleep = False
+        return came
+
+    def _longest_s(self) -> float:
+        """How long nothing needs to be done unless something comes."""
+        now_s = time.monotonic()
+        ends = [one.until_s for one in self._waiting.values() if one.until_s is not None]
+        if self._timer_s is not None:
+            ends.append(self._timer_s)
+        return max(0.0, min([now_s + _LOOK_S, *ends]) - now_s)
+
+    def _heed(self, came: list[tuple[selectors.SelectorKey, int]]) -> None:
+        for key, events in came:
+            if key.fd == self._bell:
+                with suppress(BlockingIOError):
+                    os.read(self._bell, 4096)
+            else:
+                can_read = pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0
+                can_write = pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
+                self._multi.socket_action(key.fd, can_read | can_write)
+        if self._timer_s is not None and time.monotonic() >= self._timer_s:
+            self._timer_s = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        for curl, failure in list(self._answered()):
+            self._go_on(curl, failure)
+
+    def _answered(self) -> Iterator[tuple[Any, _Failure]]:
+        more = 1
+        while more:
+            more, ended, failed = self._multi.info_read()
+            yield from ((curl, None) for curl in ended)
+            yield from ((curl, (number, words)) for curl, number, words in failed)
+
+    def _look(self) -> None:
+        """See whose time is over, and who is to stop."""
+        now_s = time.monotonic()
+        is_due = now_s >= self._look_at_s
+        if is_due:
+            self._look_at_s = now_s + _LOOK_S
+        over = [
+            awaited
+            for awaited, waiting in self._waiting.items()
+            if (is_due or waiting.until_s is not None) and waiting.is_over(now_s)
+        ]
+        for awaited in over:
+            self._go_on(awaited, _BROKEN_OFF)
+
+    def _go_on(self, awaited: object, failure: _Failure = None) -> None:
+        """Let who waits for something go on; of no effect if nobody does any more."""
+        waiting = self._waiting.pop(awaited, None)
+        if waiting is not None:
+            waiting.lane.switch(failure)
+
+    def _watch(self, what: int, fd: int, _multi: Any, _data: Any) -> None:
+        """libcurl says what it wants to know of a socket."""
+        wanted = selectors.EVENT_READ if what & pycurl.POLL_IN else 0
+        wanted |= selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
+        is_known = fd in self._selector.get_map()
+        if what == pycurl.POLL_REMOVE or not wanted:
+            if is_known:
+                self._selector.unregister(fd)
+        elif is_known:
+            self._selector.modify(fd, wanted)
+        else:
+            self._selector.register(fd, wanted)
+
+    def _set_timer(self, wait_ms: int) -> None:
+        self._timer_s = None if wait_ms < 0 else time.monotonic() + wait_ms / 1000
+
+
+class _Busy:
+    """For how long a thread was busy between its sleeps, and how much CPU that took."""
+
+    def __init__(self) -> None:
+        self._wall_s = self._cpu_s = 0.0
+        self.begins()
+
+    def begins(self) -> None:
+        """It is awake."""
+        self._awake_s, self._awake_cpu_s = time.monotonic(), time.thread_time()
+
+    def ends(self) -> None:
+        """It is about to sleep."""
+        self._wall_s += time.monotonic() - self._awake_s
+        self._cpu_s += time.thread_time() - self._awake_cpu_s
+
+    def was_held_up(self) -> bool:
+        """Whether it waited more than it worked while it was awake, once that can be told."""
+        if self._wall_s < _SAMPLE_S:
+            return False
+        held_up = self._wall_s > _HELD_UP * self._cpu_s
+        self._wall_s = self._cpu_s = 0.0
+        return held_up

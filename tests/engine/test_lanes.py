@@ -1,0 +1,224 @@
+"""Brief transfers share a thread: each waits for itself alone, and all of them end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+from engine.world import World, assert_in_step
+from ubiops_file_sync.bucket.quota import Quota
+from ubiops_file_sync.execute.crew import Crew
+from ubiops_file_sync.lanes import Lanes, NoLanes, is_in_lane, pause, turn_of
+
+PATIENCE_S = 20
+NEVER = threading.Event()
+
+
+@contextmanager
+def lanes_of(count: int, slots: int = 100) -> Iterator[Lanes]:
+    with closing(Lanes(count, threading.Semaphore(slots))) as lanes:
+        yield lanes
+
+
+@contextmanager
+def crew_of(workers: int) -> Iterator[Crew]:
+    crew = Crew(workers)
+    try:
+        yield crew
+    finally:
+        crew.shutdown()
+
+
+def test_waits_of_lanes_go_on_side_by_side_in_one_thread() -> None:
+    def work() -> str:
+        assert is_in_lane()
+        pause(NEVER, 0.3)
+        return threading.current_thread().name
+
+    began = time.monotonic()
+    with lanes_of(20) as lanes:
+        jobs = [lanes.submit(work) for _ in range(20)]
+        assert {job.result(PATIENCE_S) for job in jobs} == {"lanes"}
+    assert 0.3 <= time.monotonic() - began < 3
+
+
+def test_more_jobs_than_lanes_are_all_done_in_their_order() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        pause(NEVER, 0.001)
+        done.append(number)
+
+    with lanes_of(1) as lanes:
+        for number in range(50):
+            lanes.submit(lambda number=number: work(number))  # type: ignore[misc]
+    assert done == list(range(50))
+
+
+def test_what_a_job_raises_is_raised_where_its_result_is_asked_for() -> None:
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    with lanes_of(2) as lanes:
+        job = lanes.submit(work)
+        with pytest.raises(KeyboardInterrupt):
+            job.result(PATIENCE_S)
+        assert lanes.submit(is_in_lane).result(PATIENCE_S)
+
+
+def test_who_is_to_stop_does_not_wait_on() -> None:
+    stopping = threading.Event()
+    with lanes_of(2) as lanes:
+        job = lanes.submit(lambda: pause(stopping, 3600))
+        stopping.set()
+        job.result(PATIENCE_S)
+
+
+@pytest.mark.parametrize("by", ["a thread", "a lane"])
+def test_who_waits_for_a_turn_is_woken_by_anybody(by: str) -> None:
+    lock = threading.RLock()
+    turns: list[Any] = []
+    waits = threading.Event()
+
+    def waiting() -> None:
+        with lock:
+            turns.append(turn_of(lock))
+            waits.set()
+            turns[0].wait()
+
+    def notify() -> None:
+        with lock:  # Not held by who waits.
+            turns[0].notify()
+
+    with lanes_of(2) as lanes:
+        job = lanes.submit(waiting)
+        assert waits.wait(PATIENCE_S)
+        if by == "a lane":
+            lanes.submit(notify).result(PATIENCE_S)
+        else:
+            notify()
+        job.result(PATIENCE_S)
+
+
+def test_a_turn_that_does_not_come_is_not_waited_for_longer_than_asked() -> None:
+    lock = threading.RLock()
+
+    def waiting() -> None:
+        with lock:
+            turn_of(lock).wait(0.05)
+
+    with lanes_of(1) as lanes:
+        lanes.submit(waiting).result(PATIENCE_S)
+
+
+def test_who_waits_for_the_quota_lets_those_go_on_whose_answers_it_waits_for() -> None:
+    """Until the first answer only a handful may ask, and all of them share one thread."""
+    quota = Quota(1.0)
+
+    def call() -> None:
+        sent_at = quota.take(NEVER)
+        assert sent_at is not None
+        pause(NEVER, 0.01)
+        quota.heard(200, {}, sent_at)
+
+    with lanes_of(30) as lanes:
+        for job in [lanes.submit(call) for _ in range(100)]:
+            job.result(PATIENCE_S)
+
+
+def test_jobs_that_have_not_begun_can_be_cancelled() -> None:
+    may_end = threading.Event()
+
+    def work() -> None:
+        while not may_end.is_set():
+            pause(NEVER, 0.01)
+
+    lanes = Lanes(1, threading.Semaphore(1))
+    first, second = lanes.submit(work), lanes.submit(work)
+    while not first.running():
+        time.sleep(0.001)
+    lanes.end(cancel=True)
+    may_end.set()
+    lanes.close()
+    assert first.result() is None
+    with pytest.raises(CancelledError):
+        second.result()
+
+
+def test_if_the_lanes_break_down_every_job_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaks = threading.Event()
+    real = Lanes._sleep
+
+    def sleep(self: Lanes) -> list[Any]:
+        if breaks.is_set():
+            raise OSError("no more")
+        return real(self)
+
+    monkeypatch.setattr(Lanes, "_sleep", sleep)
+    with crew_of(3) as crew:
+        jobs = [crew.submit_brief(lambda: pause(NEVER, 0.1)) for _ in range(10)]
+        breaks.set()
+        for job in jobs:
+            job.result(PATIENCE_S)
+        assert not crew.submit_brief(is_in_lane).result(PATIENCE_S)
+    assert "one by one" in caplog.text
+
+
+def test_what_waits_for_a_slow_disk_is_done_by_threads() -> None:
+    def slow() -> bool:
+        time.sleep(0.02)
+        return is_in_lane()
+
+    with crew_of(8) as crew:
+        for _ in range(100):
+            if not crew.submit_brief(slow).result(PATIENCE_S):
+                break
+        else:
+            pytest.fail("all of it was done in lanes")
+
+
+def test_where_there_can_be_no_lanes_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NoLanes
+
+    monkeypatch.setattr(Lanes, "__init__", refuse)
+    with crew_of(2) as crew:
+        assert not crew.submit_brief(is_in_lane).result(PATIENCE_S)
+
+
+def test_threads_and_lanes_together_do_no_more_at_once_than_there_are_workers() -> None:
+    at_once, most = 0, 0
+    lock = threading.Lock()
+
+    def work() -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        pause(NEVER, 0.01)
+        with lock:
+            at_once -= 1
+
+    with crew_of(3) as crew:
+        jobs = [submit(work) for _ in range(20) for submit in (crew.submit, crew.submit_brief)]
+        for job in jobs:
+            job.result(PATIENCE_S)
+    assert most == 3
+
+
+def test_brief_files_of_a_pass_travel_in_lanes_and_larger_ones_beside_them(world: World) -> None:
+    for number in range(30):
+        world.write(f"small/{number}", b"x" * number)
+    world.write("large", b"x" * 200_000)
+    world.put("there/small", b"1")
+    world.put("there/large", b"y" * 200_000)
+    assert world.run().problem_count == 0
+    assert_in_step(world)
