@@ -75,7 +75,8 @@ class Web:
         self.list_as([])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
     return port
@@ -91,7 +92,7 @@ def serving(folder: Path, provider: str = "amazon_s3") -> Iterator[Web]:
     options += ["-addext", "subjectAltName=IP:127.0.0.1"]
     options += ["-out", str(certificate), "-keyout", str(key)]
     subprocess.run(["openssl", *options], check=True, capture_output=True)
-    web = Web(folder, _free_port(), _free_port(), certificate)
+    web = Web(folder, free_port(), free_port(), certificate)
     web.forget()
     config = folder / "nginx.conf"
     config.write_text(

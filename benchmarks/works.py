@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from benchmarks.contenders import Contest, copy_in, fill
 from benchmarks.measure import Run, in_turn, ratio, run
-from benchmarks.web import serving
+from benchmarks.web import free_port, serving
 from ubiops_file_sync.config import Profile
 from ubiops_file_sync.emulator import BucketServer
 from ubiops_file_sync.reconcile import Reconciler
@@ -171,7 +171,7 @@ def latency(folder: Path, quick: bool) -> list[Row]:
     fill(folder / "few/source", few, 4096)
     rows = []
     with serving(folder / "web") as web:
-        port = web.tls_port + 1 if web.tls_port < 65_000 else web.tls_port - 1
+        port = free_port()
         with _delayed(web.tls_port, port, round_trip_s / 2):
             origin = f"https://127.0.0.1:{port}"
             for workers, target in ((32, "<= 1.15"), (64, "<= 1.25")):
