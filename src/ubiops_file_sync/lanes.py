@@ -176,6 +176,7 @@ class Lanes:
         # Whoever has news says so and then looks whether the thread is asleep; the thread says that
         # it is, and then looks whether there are news that it has not heeded.
         self._has_news = self._is_asleep = self._is_over = False
+        self._owner = threading.current_thread()
         self._thread = threading.Thread(target=self._run, name="lanes")
         self._thread.start()
 
@@ -268,8 +269,10 @@ class Lanes:
             _log.exception("brief transfers go on one by one")
             self.are_held_up = True
             _mine.lanes = None
-            for waiting in list(self._waiting.values()):
+            while self._waiting:
+                _, waiting = self._waiting.popitem()
                 waiting.lane.switch(_BROKEN_OFF)
+                time.sleep(0.001)  # It may wait for a turn again, which is not due yet.
         finally:
             self._do_the_rest()
             self._is_over = True
@@ -303,8 +306,8 @@ class Lanes:
     def _begin(self) -> bool:
         """Begin what can begin; False: there is nothing more, and all has ended."""
         self._has_news = False
-        if not threading.main_thread().is_alive():
-            self.end(cancel=True)  # The interpreter is about to end, and waits for this thread.
+        if not self._owner.is_alive():
+            self.end(cancel=True)  # Nobody else will, and the interpreter waits for this thread.
         while self._notified:
             self._go_on(self._notified.popleft())
         while self._jobs and self._idle:
@@ -383,9 +386,9 @@ class Lanes:
         if what == pycurl.POLL_REMOVE or not wanted:
             if is_known:
                 self._selector.unregister(fd)
-        elif is_known:
-            self._selector.modify(fd, wanted)
         else:
+            if is_known:
+                self._selector.unregister(fd)  # It may be of another socket by now.
             self._selector.register(fd, wanted)
 
     def _set_timer(self, wait_ms: int) -> None:

@@ -75,9 +75,9 @@ def test_what_a_job_raises_is_raised_where_its_result_is_asked_for() -> None:
 def test_who_is_to_stop_does_not_wait_on() -> None:
     stopping = threading.Event()
     with lanes_of(2) as lanes:
-        job = lanes.submit(lambda: pause(stopping, 3600))
+        job = lanes.submit(lambda: pause(stopping, PATIENCE_S))
         stopping.set()
-        job.result(PATIENCE_S)
+        job.result(PATIENCE_S / 2)
 
 
 @pytest.mark.parametrize("by", ["a thread", "a lane"])
@@ -163,8 +163,17 @@ def test_if_the_lanes_break_down_every_job_ends_all_the_same(
         return real(self)
 
     monkeypatch.setattr(Lanes, "_sleep", sleep)
-    with crew_of(3) as crew:
-        jobs = [crew.submit_brief(lambda: pause(NEVER, 0.1)) for _ in range(10)]
+    quota = Quota(1.0)
+
+    def call() -> None:
+        sent_at = quota.take(NEVER)
+        assert sent_at is not None
+        pause(NEVER, 0.1)
+        quota.heard(200, {}, sent_at)
+
+    with crew_of(10) as crew:
+        jobs = [crew.submit_brief(call) for _ in range(20)]
+        time.sleep(0.05)
         breaks.set()
         for job in jobs:
             job.result(PATIENCE_S)
@@ -194,24 +203,23 @@ def test_where_there_can_be_no_lanes_there_are_threads(monkeypatch: pytest.Monke
         assert not crew.submit_brief(is_in_lane).result(PATIENCE_S)
 
 
-def test_threads_and_lanes_together_do_no_more_at_once_than_there_are_workers() -> None:
-    at_once, most = 0, 0
-    lock = threading.Lock()
+def test_threads_and_lanes_together_are_no_more_than_the_workers() -> None:
+    begun: list[int] = []
+    may_end = threading.Event()
 
     def work() -> None:
-        nonlocal at_once, most
-        with lock:
-            at_once += 1
-            most = max(most, at_once)
-        pause(NEVER, 0.01)
-        with lock:
-            at_once -= 1
+        begun.append(1)
+        while not may_end.is_set():
+            pause(may_end, 1)
 
     with crew_of(3) as crew:
         jobs = [submit(work) for _ in range(20) for submit in (crew.submit, crew.submit_brief)]
+        time.sleep(0.5)  # As many as can begin do.
+        at_once = len(begun)
+        may_end.set()
         for job in jobs:
             job.result(PATIENCE_S)
-    assert most == 3
+    assert (at_once, len(begun)) == (3, 40)
 
 
 def test_brief_files_of_a_pass_travel_in_lanes_and_larger_ones_beside_them(world: World) -> None:

@@ -26,6 +26,7 @@ HALTS = "tests/engine/test_guards.py"
 FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
+LANES = "tests/engine/test_lanes.py"
 LOCK = "tests/store/test_lock.py"
 REDACTION = "tests/logs/test_redaction.py::test_no_handler_of_anybody_lets_a_secret_out"
 LINES = "tests/logs/test_lines.py"
@@ -685,6 +686,41 @@ ACTING = [
     ),
 ]
 
+LANED = [
+    Mutant(
+        "what held up all lanes is never noticed",
+        "Files may be far away: then one thread for all of them is slower than many.",
+        "lanes.py",
+        "            self.are_held_up = self.are_held_up or busy.was_held_up()\n",
+        "            busy.was_held_up()\n",
+        (f"{LANES}::test_what_waits_for_a_slow_disk_is_done_by_threads",),
+    ),
+    Mutant(
+        "lanes come on top of the workers that were asked for",
+        "`workers` is how many files travel at once, whoever moves them.",
+        "lanes.py",
+        "while self._jobs and self._slots.acquire(blocking=False):",
+        "while self._jobs and (self._slots.acquire(blocking=False) or True):",
+        (f"{LANES}::test_threads_and_lanes_together_do_no_more_at_once_than_there_are_workers",),
+    ),
+    Mutant(
+        "what ends a pass waits for those that wait themselves",
+        "A stop must be heeded at once, not after an hour.",
+        "lanes.py",
+        "        return is_late or (self.stopping is not None and self.stopping.is_set())\n",
+        "        return is_late\n",
+        (f"{LANES}::test_who_is_to_stop_does_not_wait_on",),
+    ),
+    Mutant(
+        "lanes that break down leave their jobs waiting",
+        "Whatever happens in there, nobody may wait for ever.",
+        "lanes.py",
+        "                waiting.lane.switch(_BROKEN_OFF)\n                time",
+        "                time",
+        (f"{LANES}::test_if_the_lanes_break_down_every_job_ends_all_the_same",),
+    ),
+]
+
 REMEMBERING = [
     Mutant(
         "the last pass is forgotten with the old ones",
@@ -943,6 +979,7 @@ MUTANTS = [
     *HALTING,
     *LISTENING,
     *ACTING,
+    *LANED,
     *REMEMBERING,
     *TELLING,
     *INSTALLING,
