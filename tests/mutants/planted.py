@@ -701,7 +701,7 @@ LANED = [
         "lanes.py",
         "while self._jobs and self._slots.acquire(blocking=False):",
         "while self._jobs and (self._slots.acquire(blocking=False) or True):",
-        (f"{LANES}::test_threads_and_lanes_together_do_no_more_at_once_than_there_are_workers",),
+        (f"{LANES}::test_threads_and_lanes_together_are_no_more_than_the_workers",),
     ),
     Mutant(
         "what ends a pass waits for those that wait themselves",
