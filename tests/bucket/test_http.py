@@ -6,11 +6,10 @@ import hashlib
 import io
 import os
 import socket
-import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -120,27 +119,22 @@ def test_a_request_that_hangs_ends_when_it_is_stopped(
 
 def test_a_stop_touches_no_file_that_has_the_number_of_a_connection_by_now(tmp_path: Path) -> None:
     """libcurl does not say when it closes a connection, and the next file gets its number."""
-    with (
-        closing(HttpClient()) as client,
-        listening() as (url, _, _),
-        (tmp_path / "a").open("w") as a,
-    ):
-        before = set(os.listdir("/proc/self/fd"))
+    path = tmp_path / "a"
+    with closing(HttpClient()) as client, listening() as (url, _, _), path.open("w") as file:
         client.ask("GET", url, {})
-        others = {fd for fd in set(os.listdir("/proc/self/fd")) - before if is_socket(int(fd))}
-        for fd in others:
-            os.dup2(a.fileno(), int(fd))
-        before = set(os.listdir("/proc/self/fd"))
+        (number,) = client._handles[0].sockets
+        os.dup2(file.fileno(), number)
         client.stop()
-        assert others
-        assert set(os.listdir("/proc/self/fd")) == before, "a descriptor is left open"
+        assert descriptors_of(path) == {file.fileno(), number}
 
 
-def is_socket(fd: int) -> bool:
-    try:
-        return stat.S_ISSOCK(os.fstat(fd).st_mode)
-    except OSError:
-        return False  # The one that listed the folder.
+def descriptors_of(path: Path) -> set[int]:
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            if os.readlink(f"/proc/self/fd/{fd}") == str(path):
+                found.add(int(fd))
+    return found
 
 
 def test_where_a_request_broke_off_is_told() -> None:
