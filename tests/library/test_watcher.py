@@ -375,11 +375,14 @@ watch_local_and_upload({interval})
 
 
 def test_a_program_ends_by_itself_and_what_it_wrote_last_is_there(place: Place) -> None:
+    """Small or large: small ones travel in one thread, and large ones in a pool of them."""
     out, err = programs.run(
-        place, WATCH.format(interval=3600) + 'Path("local/last").write_bytes(b"1")\n'
+        place,
+        WATCH.format(interval=3600) + 'Path("local/last").write_bytes(b"1")\n'
+        'Path("local/large").write_bytes(b"1" * 100_000)\n',
     )
     assert (out, err) == ("", "")
-    assert place.remote() == {"data/last": b"1"}
+    assert place.remote() == {"data/last": b"1", "data/large": b"1" * 100_000}
 
 
 def test_a_program_that_fails_ends_as_it_would_and_what_it_wrote_is_there(place: Place) -> None:
