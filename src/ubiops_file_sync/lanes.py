@@ -151,6 +151,7 @@ class Lanes:
         self._slots = slots
         self._jobs: deque[Callable[[], None]] = deque()
         self._notified: deque[Turn] = deque()
+        self._idle: list[greenlet] = []
         self._waiting: dict[object, _Waiting] = {}
         """By what each waits for."""
         self._look_at_s = 0.0
@@ -277,6 +278,10 @@ class Lanes:
             self._do_the_rest()
             self._is_over = True
             self._do_the_rest()
+            # What is suspended when its thread ends is never let go of.
+            for lane in self._idle:
+                lane.throw()
+            self._idle.clear()
             self._opened.close()
 
     def _do_the_rest(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+from greenlet import greenlet
 
 from engine.world import World, assert_in_step
 from ubiops_file_sync.bucket.quota import Quota
@@ -192,6 +194,16 @@ def test_what_waits_for_a_slow_disk_is_done_by_threads() -> None:
                 break
         else:
             pytest.fail("all of it was done in lanes")
+
+
+def test_lanes_leave_nothing_behind() -> None:
+    for _ in range(20):
+        with lanes_of(16) as lanes:
+            for _ in range(20):
+                lanes.submit(lambda: pause(NEVER, 0.001))
+    gc.collect()
+    left = [one for one in gc.get_objects() if isinstance(one, greenlet) and not one.dead]
+    assert len(left) < 16, "those of at least one round"
 
 
 def test_where_there_can_be_no_lanes_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -688,6 +688,14 @@ ACTING = [
 
 LANED = [
     Mutant(
+        "lanes are left suspended when their thread ends",
+        "A service would hold a hundred KiB more after each pass, for ever.",
+        "lanes.py",
+        "                lane.throw()\n",
+        "                pass\n",
+        (f"{LANES}::test_lanes_leave_nothing_behind",),
+    ),
+    Mutant(
         "what held up all lanes is never noticed",
         "Files may be far away: then one thread for all of them is slower than many.",
         "lanes.py",
