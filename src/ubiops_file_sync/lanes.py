@@ -281,7 +281,6 @@ class Lanes:
             # What is suspended when its thread ends is never let go of.
             for lane in self._idle:
                 lane.throw()
-            self._idle.clear()
             self._opened.close()
 
     def _do_the_rest(self) -> None:
