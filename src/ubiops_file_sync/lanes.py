@@ -154,6 +154,8 @@ class Lanes:
         self._idle: list[greenlet] = []
         self._waiting: dict[object, _Waiting] = {}
         """By what each waits for."""
+        self._timed: dict[object, _Waiting] = {}
+        """Those of them whose time will be over: few, and asked for at every turn."""
         self._look_at_s = 0.0
         self._timer_s: float | None = None
         """When libcurl wants to be called."""
@@ -246,7 +248,10 @@ class Lanes:
     def wait(self, waiting: _Waiting) -> _Failure:
         """Let others go on until what is waited for has come."""
         waiting.lane = self._here()
-        self._waiting[waiting.curl or waiting.turn or waiting] = waiting
+        awaited = waiting.curl or waiting.turn or waiting
+        self._waiting[awaited] = waiting
+        if waiting.until_s is not None:
+            self._timed[awaited] = waiting
         failure: _Failure = self._main.switch()
         return failure
 
@@ -330,7 +335,7 @@ class Lanes:
     def _longest_s(self) -> float:
         """How long nothing needs to be done unless something comes."""
         now_s = time.monotonic()
-        ends = [one.until_s for one in self._waiting.values() if one.until_s is not None]
+        ends = [one.until_s for one in self._timed.values() if one.until_s is not None]
         if self._timer_s is not None:
             ends.append(self._timer_s)
         return max(0.0, min([now_s + _LOOK_S, *ends]) - now_s)
@@ -365,20 +370,17 @@ class Lanes:
     def _look(self) -> None:
         """See whose time is over, and who is to stop."""
         now_s = time.monotonic()
-        is_due = now_s >= self._look_at_s
-        if is_due:
+        asked = self._timed
+        if now_s >= self._look_at_s:
             self._look_at_s = now_s + _LOOK_S
-        over = [
-            awaited
-            for awaited, waiting in self._waiting.items()
-            if (is_due or waiting.until_s is not None) and waiting.is_over(now_s)
-        ]
-        for awaited in over:
+            asked = self._waiting
+        for awaited in [one for one, waiting in asked.items() if waiting.is_over(now_s)]:
             self._go_on(awaited, _BROKEN_OFF)
 
     def _go_on(self, awaited: object, failure: _Failure = None) -> None:
         """Let who waits for something go on; of no effect if nobody does any more."""
         waiting = self._waiting.pop(awaited, None)
+        self._timed.pop(awaited, None)
         if waiting is not None:
             waiting.lane.switch(failure)
 

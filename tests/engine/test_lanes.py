@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, wait
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_who_is_to_stop_does_not_wait_on() -> None:
     with lanes_of(2) as lanes:
         job = lanes.submit(lambda: pause(stopping, PATIENCE_S))
         stopping.set()
-        job.result(PATIENCE_S / 2)
+        assert wait([job], PATIENCE_S / 2).done == {job}
 
 
 @pytest.mark.parametrize("by", ["a thread", "a lane"])
@@ -116,22 +116,28 @@ def test_a_turn_that_does_not_come_is_not_waited_for_longer_than_asked() -> None
             turn_of(lock).wait(0.05)
 
     with lanes_of(1) as lanes:
-        lanes.submit(waiting).result(PATIENCE_S)
+        job = lanes.submit(waiting)
+        assert wait([job], PATIENCE_S).done == {job}
 
 
-def test_who_waits_for_the_quota_lets_those_go_on_whose_answers_it_waits_for() -> None:
-    """Until the first answer only a handful may ask, and all of them share one thread."""
-    quota = Quota(1.0)
+def calls(quota: Quota, seconds: float) -> Callable[[], None]:
+    """A call that takes so long, once the quota allows it."""
 
     def call() -> None:
         sent_at = quota.take(NEVER)
         assert sent_at is not None
-        pause(NEVER, 0.01)
+        pause(NEVER, seconds)
         quota.heard(200, {}, sent_at)
 
+    return call
+
+
+def test_who_waits_for_the_quota_lets_those_go_on_whose_answers_it_waits_for() -> None:
+    """Until the first answer only a handful may ask, and all of them share one thread."""
+    call = calls(Quota(1.0), 0.01)
     with lanes_of(30) as lanes:
-        for job in [lanes.submit(call) for _ in range(100)]:
-            job.result(PATIENCE_S)
+        jobs = [lanes.submit(call) for _ in range(100)]
+        assert wait(jobs, PATIENCE_S).done == set(jobs)
 
 
 def test_jobs_that_have_not_begun_can_be_cancelled() -> None:
@@ -165,20 +171,12 @@ def test_if_the_lanes_break_down_every_job_ends_all_the_same(
         return real(self)
 
     monkeypatch.setattr(Lanes, "_sleep", sleep)
-    quota = Quota(1.0)
-
-    def call() -> None:
-        sent_at = quota.take(NEVER)
-        assert sent_at is not None
-        pause(NEVER, 0.1)
-        quota.heard(200, {}, sent_at)
-
+    call = calls(Quota(1.0), 0.1)
     with crew_of(10) as crew:
         jobs = [crew.submit_brief(call) for _ in range(20)]
         time.sleep(0.05)
         breaks.set()
-        for job in jobs:
-            job.result(PATIENCE_S)
+        assert wait(jobs, PATIENCE_S).done == set(jobs)
         assert not crew.submit_brief(is_in_lane).result(PATIENCE_S)
     assert "one by one" in caplog.text
 
@@ -189,11 +187,8 @@ def test_what_waits_for_a_slow_disk_is_done_by_threads() -> None:
         return is_in_lane()
 
     with crew_of(8) as crew:
-        for _ in range(100):
-            if not crew.submit_brief(slow).result(PATIENCE_S):
-                break
-        else:
-            pytest.fail("all of it was done in lanes")
+        in_lanes = [crew.submit_brief(slow).result(PATIENCE_S) for _ in range(30)]
+    assert (in_lanes[0], in_lanes[-1]) == (True, False)
 
 
 def test_lanes_leave_nothing_behind() -> None:

@@ -67,8 +67,9 @@ class HttpClient:
     def stop(self) -> None:
         """Break off the requests under way, and refuse every further one. Takes no lock."""
         self.stopping.set()
-        for handle in list(self._handles):
-            handle.hang_up()
+        # Those of lanes are many handles' own.
+        for sockets in {id(one.sockets): one.sockets for one in list(self._handles)}.values():
+            _hang_up(sockets)
 
     def require_going_on(self) -> None:
         """Raise `Interrupted` once `stopping` is set."""
@@ -231,14 +232,15 @@ class _Handle:
         self.sockets[fd] = os.fstat(fd).st_ino
         return int(pycurl.SOCKOPT_OK)
 
-    def hang_up(self) -> None:
-        """Shut the connections down, from any thread: what waits for them fails at once."""
-        for fd, inode in list(self.sockets.items()):
-            # It may have been closed meanwhile, and be another's by now: even a file's, of which
-            # no descriptor may be closed either, since that ends SQLite's locks.
-            with suppress(OSError):
-                if _is_socket(fd, inode):
-                    _shut_down(os.dup(fd), inode)
+
+def _hang_up(sockets: dict[int, int]) -> None:
+    """Shut connections down, from any thread: what waits for them fails at once."""
+    for fd, inode in list(sockets.items()):
+        # It may have been closed meanwhile, and be another's by now: even a file's, of which no
+        # descriptor may be closed either, since that ends SQLite's locks.
+        with suppress(OSError):
+            if _is_socket(fd, inode):
+                _shut_down(os.dup(fd), inode)
 
 
 def _is_socket(fd: int, inode: int) -> bool:
