@@ -350,10 +350,12 @@ class Lanes:
                 can_write = pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
                 self._multi.socket_action(key.fd, can_read | can_write)
         self._ring_timer()
-        for number, (curl, failure) in enumerate(list(self._answered()), 1):
-            self._go_on(curl, failure)
-            if number % _A_FEW == 0:
-                self._ring_timer()
+        # Requests that go out may find answers to others: TLS reads ahead of what is asked for.
+        while answered := list(self._answered()):
+            for number, (curl, failure) in enumerate(answered, 1):
+                self._go_on(curl, failure)
+                if number % _A_FEW == 0:
+                    self._ring_timer()
 
     def _ring_timer(self) -> None:
         if self._timer_s is not None and time.monotonic() >= self._timer_s:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.emulator import BucketServer, Fault
 from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
+from ubiops_file_sync.lanes import Lanes
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -204,3 +206,20 @@ def test_the_usual_variables_name_what_is_trusted(
     bucket = connect(secure)
     bucket.send("a", io.BytesIO(b"1"), 1)
     assert list(secure.objects()) == ["p/a"]
+
+
+def test_in_lanes_every_answer_is_heeded_when_it_comes(
+    secure: BucketServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS may have read more than was asked for, of which no socket tells."""
+    for name in TRUST:
+        monkeypatch.setenv(name, str(certificate[0]))
+    monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 3600)
+    secure.put_object("p/a", b"x" * 4000)
+    bucket = connect(secure)
+    entry = bucket.get("a")
+    assert entry is not None
+    with closing(Lanes(16, threading.Semaphore(16))) as lanes, closing(bucket):
+        jobs = [lanes.submit(lambda: bucket.fetch(entry, io.BytesIO())) for _ in range(400)]
+        assert not wait(jobs, 20).not_done
+        assert {job.result().bytes_down for job in jobs} == {4000}

@@ -26,6 +26,7 @@ HALTS = "tests/engine/test_guards.py"
 FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
+HTTP = "tests/bucket/test_http.py"
 LANES = "tests/engine/test_lanes.py"
 LOCK = "tests/store/test_lock.py"
 REDACTION = "tests/logs/test_redaction.py::test_no_handler_of_anybody_lets_a_secret_out"
@@ -726,6 +727,14 @@ LANED = [
         "                waiting.lane.switch(_BROKEN_OFF)\n                time",
         "                time",
         (f"{LANES}::test_if_the_lanes_break_down_every_job_ends_all_the_same",),
+    ),
+    Mutant(
+        "answers that come while others are heeded wait for the next socket",
+        "With TLS no socket may tell of them: a thousand files would take a minute.",
+        "lanes.py",
+        "        while answered := list(self._answered()):\n",
+        "        for answered in [list(self._answered())]:\n",
+        (f"{HTTP}::test_in_lanes_every_answer_is_heeded_when_it_comes",),
     ),
 ]
 
