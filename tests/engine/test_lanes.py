@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from concurrent.futures import CancelledError, wait
 from contextlib import closing, contextmanager
 from typing import Any
 
+import pycurl
 import pytest
 from greenlet import greenlet
 
@@ -118,6 +120,33 @@ def test_a_turn_that_does_not_come_is_not_waited_for_longer_than_asked() -> None
     with lanes_of(1) as lanes:
         job = lanes.submit(waiting)
         assert wait([job], PATIENCE_S).done == {job}
+
+
+def test_what_ends_while_another_lane_is_at_work_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ubiops_file_sync.lanes._A_FEW", 1)
+    monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 3600)
+
+    def late() -> None:
+        with closing(pycurl.Curl()) as curl:
+            curl.setopt(pycurl.URL, silent_url)
+            curl.setopt(pycurl.TIMEOUT_MS, 300)
+            with pytest.raises(pycurl.error, match="timed out"):
+                lanes.perform(curl, NEVER)
+
+    def at_work() -> None:
+        with closing(pycurl.Curl()) as curl:
+            curl.setopt(pycurl.URL, "nothing://of-the-kind")
+            with pytest.raises(pycurl.error, match="not supported"):
+                lanes.perform(curl, NEVER)
+        time.sleep(0.5)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, lanes_of(2) as lanes:
+        silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        jobs = [lanes.submit(late), lanes.submit(at_work)]
+        overlooked = wait(jobs, PATIENCE_S).not_done
+        monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 0)  # So that all end in any case.
+    assert not overlooked
+    assert [job.exception() for job in jobs] == [None, None]
 
 
 def calls(quota: Quota, seconds: float) -> Callable[[], None]:

@@ -26,7 +26,6 @@ HALTS = "tests/engine/test_guards.py"
 FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
-HTTP = "tests/bucket/test_http.py"
 LANES = "tests/engine/test_lanes.py"
 LOCK = "tests/store/test_lock.py"
 REDACTION = "tests/logs/test_redaction.py::test_no_handler_of_anybody_lets_a_secret_out"
@@ -734,7 +733,7 @@ LANED = [
         "lanes.py",
         "        while answered := list(self._answered()):\n",
         "        for answered in [list(self._answered())]:\n",
-        (f"{HTTP}::test_in_lanes_every_answer_is_heeded_when_it_comes",),
+        (f"{LANES}::test_what_ends_while_another_lane_is_at_work_is_heeded",),
     ),
 ]
 
