@@ -156,6 +156,10 @@ class Lanes:
         """By what each waits for."""
         self._timed: dict[object, _Waiting] = {}
         """Those of them whose time will be over: few, and asked for at every turn."""
+        self._wanted: dict[int, int] = {}
+        """What libcurl wants to know of sockets, by descriptor."""
+        self._asked: dict[int, tuple[int, int]] = {}
+        """What the selector was asked, and of the socket of which inode."""
         self._look_at_s = 0.0
         self._timer_s: float | None = None
         """When libcurl wants to be called."""
@@ -345,10 +349,12 @@ class Lanes:
             if key.fd == self._bell:
                 with suppress(BlockingIOError):
                     os.read(self._bell, 4096)
-            else:
+            elif key.fd in self._wanted:
                 can_read = pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0
                 can_write = pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
                 self._multi.socket_action(key.fd, can_read | can_write)
+            else:
+                self._ask(key.fd, None)
         self._ring_timer()
         # Requests that go out may find answers to others: TLS reads ahead of what is asked for.
         while answered := list(self._answered()):
@@ -390,14 +396,22 @@ class Lanes:
         """libcurl says what it wants to know of a socket."""
         wanted = selectors.EVENT_READ if what & pycurl.POLL_IN else 0
         wanted |= selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
-        is_known = fd in self._selector.get_map()
         if what == pycurl.POLL_REMOVE or not wanted:
-            if is_known:
-                self._selector.unregister(fd)
-        else:
-            if is_known:
-                self._selector.unregister(fd)  # It may be of another socket by now.
-            self._selector.register(fd, wanted)
+            # The next request on this connection will want the same, most likely at once; and of
+            # one that was closed the kernel tells nothing.
+            self._wanted.pop(fd, None)
+            return
+        self._wanted[fd] = wanted
+        asked = (wanted, os.fstat(fd).st_ino)
+        if self._asked.get(fd) != asked:
+            self._ask(fd, asked)
+
+    def _ask(self, fd: int, asked: tuple[int, int] | None) -> None:
+        if self._asked.pop(fd, None) is not None:
+            self._selector.unregister(fd)
+        if asked is not None:
+            self._selector.register(fd, asked[0])
+            self._asked[fd] = asked
 
     def _set_timer(self, wait_ms: int) -> None:
         self._timer_s = None if wait_ms < 0 else time.monotonic() + wait_ms / 1000
