@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import pycurl
@@ -46,55 +45,55 @@ Take = Callable[[bytes], None]
 
 
 class Exchange:
-    """What comes and goes during one request, as libcurl calls for it.
+    """What comes and goes during a request, as libcurl calls for it; one after the other.
 
     pycurl prints what a callback raises and goes on; so it is kept here, and raised at the end.
     """
 
-    def __init__(
-        self,
-        stopping: threading.Event,
-        spend: Callable[[int], None],
-        begin: Callable[[Answer], Take | None] | None,
-        source: Source | None,
-    ) -> None:
+    def __init__(self, stopping: threading.Event, spend: Callable[[int], None]) -> None:
         self._stopping = stopping
         self._spend = spend
+        self._head: list[bytes] = []
+        self.begin(None, None)
+
+    def begin(self, begin: Callable[[Answer], Take | None] | None, source: Source | None) -> None:
+        """Forget the last request: another one begins."""
         self._begin = begin
         self._source = source
-        self._head: list[bytes] = []
+        self._head.clear()
         self._blocks: list[bytes] = []
         self._take: Take | None = self._blocks.append if begin is None else None
         self._parsed: Answer | None = None
         self._raised: BaseException | None = None
         self.is_left = False
         """Nobody wanted the body."""
-        self.took_us = 0
-        self.was_sent_again = False
+        self._was_rewound = False
 
     def listen(self, curl: Any) -> None:
-        """Have libcurl call for each event."""
+        """Have libcurl call for each event, from now on."""
         # The list's own method, and no function of ours: it is called for every line.
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._came)
-        if self._source is not None:
-            curl.setopt(pycurl.READFUNCTION, partial(self._read, self._source))
-            curl.setopt(pycurl.SEEKFUNCTION, partial(self._seek, self._source))
+
+    def listen_for_body(self, curl: Any) -> None:
+        """Have libcurl call for a request body, from now on."""
+        curl.setopt(pycurl.READFUNCTION, self._read)
+        curl.setopt(pycurl.SEEKFUNCTION, self._seek)
 
     def watch(self, curl: Any) -> None:
         """Have libcurl ask whether to go on, some ten times a request and then once a second."""
         curl.setopt(pycurl.NOPROGRESS, 0)
         curl.setopt(pycurl.XFERINFOFUNCTION, self._watch)
 
-    def answer(self) -> Answer:
+    def answer(self, took_us: int, *, was_sent_again: bool) -> Answer:
         """The answer. Raises what a callback raised."""
         self.raise_what_came()
         answer = self._parsed or _parsed(self._head)
         if self._begin is not None and self._take is None and not self.is_left:
             self._begin(answer)  # A body of no bytes has not called for it yet.
         answer.data = b"".join(self._blocks)
-        answer.took_us = self.took_us
-        answer.was_sent_again = self.was_sent_again
+        answer.took_us = took_us
+        answer.was_sent_again = was_sent_again or self._was_rewound
         return answer
 
     def raise_what_came(self) -> None:
@@ -118,20 +117,20 @@ class Exchange:
             return 0
         return None
 
-    def _read(self, source: Source, count: int) -> bytes | int:
+    def _read(self, count: int) -> bytes | int:
         try:
-            block = source.read(count)
+            block = b"" if self._source is None else self._source.read(count)
             self._spend(len(block))
         except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
             self._raised = error
             return int(pycurl.READFUNC_ABORT)
         return block
 
-    def _seek(self, source: Source, offset: int, origin: int) -> int:
-        if offset or origin:
+    def _seek(self, offset: int, origin: int) -> int:
+        if offset or origin or self._source is None:
             return int(pycurl.SEEKFUNC_CANTSEEK)
-        source.rewind()
-        self.was_sent_again = True
+        self._source.rewind()
+        self._was_rewound = True
         return int(pycurl.SEEKFUNC_OK)
 
     def _watch(self, *_counts: int) -> bool:

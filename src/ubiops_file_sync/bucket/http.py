@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pycurl
@@ -48,21 +48,21 @@ class HttpClient:
         self._bandwidth = bandwidth
         self.stopping = threading.Event()
         """Set by `stop`."""
-        # The one used last is taken first, so there are as many as threads ever asked at once.
-        self._idle: list[_Handle] = []
+        self._asking, self._telling = _Kind(), _Kind()
+        self._sending, self._fetching = _Kind(streams_up=True), _Kind(streams_down=True)
         # In lanes the connections are not a handle's own, but those of all lanes.
-        self._idle_in_lanes: list[_Handle] = []
         self._sockets_in_lanes: dict[int, int] = {}
         self._handles: list[_Handle] = []
         self._trust = trusted_certificates()
 
     def close(self) -> None:
         """Close every idle connection."""
-        for idle in (self._idle, self._idle_in_lanes):
-            while idle:
-                handle = idle.pop()
-                self._handles.remove(handle)
-                handle.curl.close()
+        for kind in (self._asking, self._telling, self._sending, self._fetching):
+            for idle in (kind.idle, kind.idle_in_lanes):
+                while idle:
+                    handle = idle.pop()
+                    self._handles.remove(handle)
+                    handle.curl.close()
 
     def stop(self) -> None:
         """Break off the requests under way, and refuse every further one. Takes no lock."""
@@ -87,12 +87,14 @@ class HttpClient:
     ) -> Answer:
         """The answer to one small request. Raises `NoAnswer`."""
 
+        kind = self._asking if body is None else self._telling
+
         def prepare(curl: Any) -> None:
             curl.setopt(pycurl.CUSTOMREQUEST, method)
             if body is not None:
                 curl.setopt(pycurl.POSTFIELDS, body)
 
-        return self._request(url, headers, prepare, None, read_timeout_s)
+        return self._request(kind, url, headers, prepare, read_timeout_s=read_timeout_s)
 
     def put(self, url: str, headers: Mapping[str, str], source: Source, size: int) -> Answer:
         """PUT `size` bytes of `source`, with their length even if it is zero.
@@ -103,11 +105,9 @@ class HttpClient:
             return self._put_whole(url, headers, source, size)
 
         def prepare(curl: Any) -> None:
-            curl.setopt(pycurl.UPLOAD, 1)
             curl.setopt(pycurl.INFILESIZE_LARGE, size)
-            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, self._block_bytes)
 
-        return self._request(url, headers, prepare, None, READ_TIMEOUT_S, source)
+        return self._request(self._sending, url, headers, prepare, source=source)
 
     def _put_whole(self, url: str, headers: Mapping[str, str], source: Source, size: int) -> Answer:
         body = b""
@@ -127,14 +127,7 @@ class HttpClient:
         the taker raises.
         """
 
-        def prepare(curl: Any) -> None:
-            curl.setopt(pycurl.BUFFERSIZE, self._block_bytes)
-
-        return self._request(url, headers, prepare, begin, READ_TIMEOUT_S)
-
-    @property
-    def _block_bytes(self) -> int:
-        return _BUFFER_BYTES if self._bandwidth is None else self._bandwidth.block_bytes
+        return self._request(self._fetching, url, headers, lambda _curl: None, begin)
 
     def _spend(self, count: int) -> None:
         if self._bandwidth is not None:
@@ -142,78 +135,104 @@ class HttpClient:
 
     def _request(
         self,
+        kind: _Kind,
         url: str,
         headers: Mapping[str, str],
         prepare: Callable[[Any], None],
-        begin: Callable[[Answer], Take | None] | None,
-        read_timeout_s: float,
+        begin: Callable[[Answer], Take | None] | None = None,
         source: Source | None = None,
+        *,
+        read_timeout_s: float = READ_TIMEOUT_S,
     ) -> Answer:
-        idle = self._idle_in_lanes if is_in_lane() else self._idle
-        handle = self._take_handle(idle)
-        curl = handle.curl
-        exchange = Exchange(self.stopping, self._spend, begin, source)
+        in_lane = is_in_lane()
+        idle = kind.idle_in_lanes if in_lane else kind.idle
+        handle = idle.pop() if idle else self._new_handle(in_lane=in_lane)
+        curl, exchange = handle.curl, handle.exchange
+        exchange.begin(begin, source)
         was_connected = bool(handle.sockets)
         try:
             self.require_going_on()
-            self._set_up(handle, url, headers, read_timeout_s)
+            if not handle.is_set_up:
+                self._set_up(handle, kind)
+            # Not a limit of the whole, which may take hours, but of the time without a byte.
+            curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(read_timeout_s)))
+            curl.setopt(pycurl.URL, url)
+            # Without the empty one it would wait a second for leave to send a large body.
+            lines = [f"{name}: {value}" for name, value in headers.items()]
+            lines.append("Expect:")
+            curl.setopt(pycurl.HTTPHEADER, lines)
             prepare(curl)
-            exchange.listen(curl)
             # Until there is a connection that `stop` could hang up, and for Ctrl-C.
             if not was_connected or threading.current_thread() is threading.main_thread():
                 exchange.watch(curl)
+                handle.is_set_up = False
             sent_at = time.monotonic_ns()
             perform(curl, self.stopping)
-            exchange.took_us = (time.monotonic_ns() - sent_at) // 1000
-            if was_connected and curl.getinfo(pycurl.NUM_CONNECTS):
-                exchange.was_sent_again = True
+            took_us = (time.monotonic_ns() - sent_at) // 1000
+            was_sent_again = was_connected and curl.getinfo(pycurl.NUM_CONNECTS) > 0
+            return exchange.answer(took_us, was_sent_again=was_sent_again)
         except pycurl.error as error:
+            handle.is_set_up = False
             exchange.raise_what_came()
             self.require_going_on()
             if not exchange.is_left:
                 raise NoAnswer(trouble_of(error, curl)) from None
+            return exchange.answer(0, was_sent_again=False)
         except UnicodeError:
             raise NoAnswer(Trouble.BROKEN) from None  # The URL is no URL.
         finally:
-            curl.reset()  # Lets go of the callbacks, and keeps the connections.
+            exchange.begin(None, None)
+            if not handle.is_set_up:
+                curl.reset()  # Keeps the connections.
             idle.append(handle)
-        return exchange.answer()
 
-    def _take_handle(self, idle: list[_Handle]) -> _Handle:
-        try:
-            return idle.pop()
-        except IndexError:
-            sockets = self._sockets_in_lanes if idle is self._idle_in_lanes else {}
-            handle = _Handle(pycurl.Curl(), self.stopping, sockets)
-            self._handles.append(handle)
-            return handle
+    def _new_handle(self, *, in_lane: bool) -> _Handle:
+        sockets = self._sockets_in_lanes if in_lane else {}
+        exchange = Exchange(self.stopping, self._spend)
+        handle = _Handle(pycurl.Curl(), exchange, self.stopping, sockets)
+        self._handles.append(handle)
+        return handle
 
-    def _set_up(
-        self, handle: _Handle, url: str, headers: Mapping[str, str], read_timeout_s: float
-    ) -> None:
+    def _set_up(self, handle: _Handle, kind: _Kind) -> None:
+        """What is the same in all requests of one kind: to say it again costs as much as to ask."""
         curl = handle.curl
-        curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         # Signatures are of the path as it stands.
         curl.setopt(pycurl.PATH_AS_IS, 1)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        # Without the empty one it would wait a second for leave to send a large body.
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        lines.append("Expect:")
-        curl.setopt(pycurl.HTTPHEADER, lines)
         curl.setopt(pycurl.SOCKOPTFUNCTION, handle.note_socket)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.TCP_NODELAY, 1)
-        curl.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_TIMEOUT_S * 1000))
-        # Not a limit of the whole, which may take hours, but of the time without a byte.
         curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
-        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(read_timeout_s)))
         for option, place in self._trust:
             curl.setopt(option, place)
+        block_bytes = _BUFFER_BYTES
+        if self._bandwidth is not None and (kind.streams_up or kind.streams_down):
+            block_bytes = self._bandwidth.block_bytes
+        curl.setopt(pycurl.BUFFERSIZE, block_bytes)
+        handle.exchange.listen(curl)
+        if kind.streams_up:
+            curl.setopt(pycurl.UPLOAD, 1)
+            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, block_bytes)
+            handle.exchange.listen_for_body(curl)
+        handle.is_set_up = True
 
 
 _NO_KIND = {"Content-Type": ""}
+
+
+@dataclass(slots=True, eq=False)
+class _Kind:
+    """Requests that differ in no more than their method, URL, headers and body."""
+
+    streams_up: bool = False
+    """The body is asked for block by block."""
+    streams_down: bool = False
+    """The body of the answer is wanted block by block."""
+    # The one used last is taken first, so there are as many as ever asked at once.
+    idle: list[_Handle] = field(default_factory=list)
+    idle_in_lanes: list[_Handle] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -221,9 +240,12 @@ class _Handle:
     """One of libcurl's, which keeps its own connections, unless it is used in lanes."""
 
     curl: Any
+    exchange: Exchange
     stopping: threading.Event
     sockets: dict[int, int]
     """The inode of each socket by its descriptor. libcurl closes them, and does not say so."""
+    is_set_up: bool = False
+    """For requests of its kind."""
 
     def note_socket(self, fd: int, _purpose: int) -> int:
         """libcurl made a socket, and is about to connect it."""
