@@ -53,7 +53,7 @@ _mine = threading.local()
 def _current() -> Lanes | None:
     """The lanes of which the caller is in one."""
     lanes: Lanes | None = getattr(_mine, "lanes", None)
-    return lanes if lanes is not None and lanes.is_one_here() else None
+    return None if lanes is None or lanes.here() is lanes.main else lanes
 
 
 def is_in_lane() -> bool:
@@ -178,7 +178,7 @@ class Lanes:
             except (ImportError, OSError, pycurl.error) as error:
                 raise NoLanes from error
             self._opened = opened.pop_all()
-        self._here = getcurrent
+        self.here = getcurrent
         self._new = greenlet
         # Whoever has news says so and then looks whether the thread is asleep; the thread says that
         # it is, and then looks whether there are news that it has not heeded.
@@ -235,10 +235,6 @@ class Lanes:
 
     # All that follows runs in the thread of the lanes.
 
-    def is_one_here(self) -> bool:
-        """Whether the caller is a lane, and not what goes round between them."""
-        return self._here() is not self._main
-
     def perform(self, curl: Any, stopping: threading.Event) -> None:
         """Do a request. Raises `pycurl.error`."""
         self._multi.add_handle(curl)
@@ -251,16 +247,16 @@ class Lanes:
 
     def wait(self, waiting: _Waiting) -> _Failure:
         """Let others go on until what is waited for has come."""
-        waiting.lane = self._here()
+        waiting.lane = self.here()
         awaited = waiting.curl or waiting.turn or waiting
         self._waiting[awaited] = waiting
         if waiting.until_s is not None:
             self._timed[awaited] = waiting
-        failure: _Failure = self._main.switch()
+        failure: _Failure = self.main.switch()
         return failure
 
     def _lane(self) -> None:
-        lane = self._here()
+        lane = self.here()
         while True:
             while self._jobs and self._slots.acquire(blocking=False):
                 try:
@@ -268,7 +264,7 @@ class Lanes:
                 finally:
                     self._slots.release()
             self._idle.append(lane)
-            self._main.switch()
+            self.main.switch()
 
     def _run(self) -> None:
         try:
@@ -298,7 +294,7 @@ class Lanes:
                 self._jobs.popleft()()
 
     def _set_up(self) -> None:
-        self._main = self._here()
+        self.main = self.here()
         """What goes round between the lanes."""
         self._idle = [self._new(self._lane) for _ in range(self._count)]
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)

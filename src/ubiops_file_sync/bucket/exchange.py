@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -68,6 +68,10 @@ class Exchange:
         self.is_left = False
         """Nobody wanted the body."""
         self._was_rewound = False
+
+    def let_go(self) -> None:
+        """Hold on to nobody, once the answer was given."""
+        self._begin = self._source = self._take = None
 
     def listen(self, curl: Any) -> None:
         """Have libcurl call for each event, from now on."""
@@ -142,22 +146,19 @@ class Exchange:
 
 
 _STATUS = re.compile(r"[0-9]{3}", re.ASCII)
-_HEADER_LINE = re.compile(r"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
 
 
 def _parsed(head: list[bytes]) -> Answer:
     """The status and the headers of the last answer: that of a 100 may stand before it."""
     _, _, last = ("\r\n" + b"".join(head).decode("latin-1")).rpartition("\r\nHTTP/")
-    first, _, lines = last.partition("\r\n")
+    first, _, lines = last.partition("\n")
     words = first.split(None, 2)
     status = int(words[1]) if len(words) > 1 and _STATUS.fullmatch(words[1]) else 0
     reason = words[2].strip() if len(words) > 2 else ""
-    return Answer(status, reason, _joined(_HEADER_LINE.findall(lines)))
-
-
-def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for written, padded in lines:
-        name, value = written.lower(), padded.rstrip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    for line in lines.split("\n"):
+        written, colon, padded = line.partition(":")
+        if colon:
+            name, value = written.lower(), padded.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return Answer(status, reason, headers)

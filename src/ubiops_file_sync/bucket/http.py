@@ -181,7 +181,7 @@ class HttpClient:
         except UnicodeError:
             raise NoAnswer(Trouble.BROKEN) from None  # The URL is no URL.
         finally:
-            exchange.begin(None, None)
+            exchange.let_go()
             if not handle.is_set_up:
                 curl.reset()  # Keeps the connections.
             idle.append(handle)

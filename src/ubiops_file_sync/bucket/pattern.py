@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -108,6 +109,12 @@ def _option(value: object, marks: Mapping[str, Any]) -> str:
     return found
 
 
+@lru_cache(maxsize=64)
+def _quoted(text: str) -> str:
+    """Remembered, since most are the same names in every call."""
+    return quote(text, safe="")
+
+
 class Calls:
     """The calls of one user to one host, each by its pattern."""
 
@@ -120,7 +127,7 @@ class Calls:
         """The arguments of `PooledRest.request` for a call."""
         pattern = self._patterns[call]
         pieces = list(pattern.path)
-        pieces[1::2] = [quote(options[name], safe="") for name in pattern.path[1::2]]
+        pieces[1::2] = [_quoted(options[name]) for name in pattern.path[1::2]]
         return {
             "method": pattern.method,
             "host": self._host,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -70,13 +70,16 @@ class Traffic:
             with self._lock:
                 self._wholes.pop((key, way), None)
 
-    @contextmanager
-    def moving(self, key: str, way: Direction, size_bytes: int) -> Iterator[Moving]:
+    def moving(self, key: str, way: Direction, size_bytes: int) -> AbstractContextManager[Moving]:
         """What the block moves; its `done_bytes` is the block's to set."""
         moving = Moving(key, way, size_bytes, self._monotonic())
         if size_bytes < WORTH_TELLING_BYTES and (key, way) not in self._wholes:
-            yield moving
-            return
+            return nullcontext(moving)
+        return self._told(moving)
+
+    @contextmanager
+    def _told(self, moving: Moving) -> Iterator[Moving]:
+        key, way = moving.key, moving.way
         with self._lock:
             self._moving[id(moving)] = moving
         arrived = False
@@ -88,7 +91,7 @@ class Traffic:
                 del self._moving[id(moving)]
                 whole = self._wholes.get((key, way))
                 if arrived and whole is not None:
-                    whole.done_bytes += size_bytes
+                    whole.done_bytes += moving.size_bytes
 
     def transfers(self) -> list[Transfer]:
         """Those under way, by key."""

@@ -51,6 +51,8 @@ _SMALLER_PAGE_ITEMS = 100
 
 _LONGEST_TTL_S = 10**10
 
+_MALFORMED = (ValueError, RecursionError, msgspec.MsgspecError)
+
 Result = TypeVar("Result")
 
 
@@ -441,8 +443,10 @@ def _require_of_api(answer: Answer) -> None:
 
 def _decoded(answer: Answer, shape: type[Result]) -> Result:
     """The answer's JSON, straight into the few fields that are used (an SDK model costs 30 ×)."""
-    with _told_by_the_api():
+    try:
         return msgspec.json.decode(answer.data, type=shape)
+    except _MALFORMED:
+        raise Damaged(NOT_OF_THE_API) from None
 
 
 @contextmanager
@@ -452,5 +456,5 @@ def _told_by_the_api() -> Iterator[None]:
         yield
     except (NoTime, OutsidePrefix) as error:
         raise Damaged(str(error)) from None
-    except (ValueError, RecursionError, msgspec.MsgspecError):
+    except _MALFORMED:
         raise Damaged(NOT_OF_THE_API) from None

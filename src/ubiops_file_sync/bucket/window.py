@@ -11,7 +11,6 @@ long pass leaves room for others at any moment.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,7 +22,8 @@ _UNTOLD_RESET_S = 59
 _HANDFUL = 4
 """Calls in flight while nobody has told how many are left: few enough to do no harm, and enough
 that a pass does not begin one by one."""
-_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DIGITS = 9
+"""A number with more is none that makes sense."""
 
 
 class Told(NamedTuple):
@@ -53,8 +53,8 @@ def reset_told_by(headers: Mapping[str, str]) -> int | None:
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
-    match = _NUMBER.fullmatch(headers.get(name, "").strip())
-    return None if match is None else int(match[0])
+    text = headers.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 class Window:

@@ -56,7 +56,8 @@ class Executor:
             return Outcome(action, None, deferred=True)
         began = time.monotonic()
         outcome = yield from self._tried(action)
-        return replace(outcome, seconds=time.monotonic() - began)
+        outcome.seconds = time.monotonic() - began
+        return outcome
 
     def _tried(self, action: Action) -> Steps:
         try:

@@ -10,8 +10,7 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 
 from ubiops_file_sync import keys
@@ -30,34 +29,68 @@ _ODD_PARTS = {"", ".", ".."}
 _ODD = "a part of the name is empty, '.' or '..'"
 
 
-@contextmanager
-def open_parent(root_fd: int, key: str, *, create: bool) -> Iterator[tuple[int, str]]:
-    """The open directory that `key` stands in, and its name there."""
-    folder, slash, name = key.rpartition("/")
-    if name in _ODD_PARTS or (slash and not folder):
-        raise KeyFailure(_ODD)
-    private = key.startswith(keys.CONTROL_DIR + "/")
-    with open_directory(root_fd, folder, create=create, mode=0o700 if private else 0o777) as fd:
-        yield fd, name
+# Classes and no generators, for every small file goes through several of them.
+class open_parent:  # noqa: N801  is called like a function
+    """The open directory that `key` stands in, and its name there, during the block.
+
+    Raises what `open_directory` raises.
+    """
+
+    __slots__ = ("_create", "_fd", "_key", "_root_fd")
+
+    def __init__(self, root_fd: int, key: str, *, create: bool) -> None:
+        self._root_fd = root_fd
+        self._key = key
+        self._create = create
+
+    def __enter__(self) -> tuple[int, str]:
+        folder, slash, name = self._key.rpartition("/")
+        if name in _ODD_PARTS or (slash and not folder):
+            raise KeyFailure(_ODD)
+        mode = 0o700 if self._key.startswith(keys.CONTROL_DIR + "/") else 0o777
+        self._fd = _opened(self._root_fd, folder, create=self._create, mode=mode)
+        return self._fd, name
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self._fd)
 
 
-@contextmanager
-def open_directory(
-    root_fd: int, folder: str, *, create: bool = False, mode: int = 0o777
-) -> Iterator[int]:
-    """The open directory `folder` (``""``: the root), made if asked for.
+class open_directory:  # noqa: N801  is called like a function
+    """The open directory `folder` (``""``: the root) during the block, made if asked for.
 
     Raises `KeyFailure` if a file or a link stands on the way, FileNotFoundError if there is none.
     """
-    fd = os.dup(root_fd)
-    try:
-        for part in folder.split("/") if folder else ():
-            below = _descend(fd, part, create=create, mode=mode)
-            os.close(fd)
-            fd = below
-        yield fd
-    finally:
-        os.close(fd)
+
+    __slots__ = ("_create", "_fd", "_folder", "_mode", "_root_fd")
+
+    def __init__(
+        self, root_fd: int, folder: str, *, create: bool = False, mode: int = 0o777
+    ) -> None:
+        self._root_fd = root_fd
+        self._folder = folder
+        self._create = create
+        self._mode = mode
+
+    def __enter__(self) -> int:
+        self._fd = _opened(self._root_fd, self._folder, create=self._create, mode=self._mode)
+        return self._fd
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self._fd)
+
+
+def _opened(root_fd: int, folder: str, *, create: bool, mode: int) -> int:
+    if not folder:
+        return os.dup(root_fd)
+    above = root_fd
+    for part in folder.split("/"):
+        try:
+            fd = _descend(above, part, create=create, mode=mode)
+        finally:
+            if above != root_fd:
+                os.close(above)
+        above = fd
+    return fd
 
 
 def _descend(fd: int, name: str, *, create: bool, mode: int) -> int:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -219,10 +220,7 @@ class LocalTree:
             if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the file changed before it was read; the next pass takes it")
 
-            def opener(path: str, _flags: int) -> int:
-                return os.open(path, FILE, dir_fd=parent_fd)
-
-            file = open(name, "rb", buffering=0, opener=opener)  # noqa: SIM115  closed below
+            file = _file_of(os.open(name, FILE, dir_fd=parent_fd), "rb")
         with file:
             reading = Reading(file, entry)
             reading.check()
@@ -237,7 +235,7 @@ class LocalTree:
         """
         with self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd:
             name, fd = self._staged(tmp_fd, earlier)
-            with os.fdopen(fd, "r+b", buffering=0) as file:
+            with _file_of(fd, "r+b") as file:
                 staged = Staged(name, file)
                 try:
                     yield staged
@@ -467,6 +465,15 @@ class LocalTree:
         self, folder: str, *, create: bool = False, mode: int = 0o777
     ) -> AbstractContextManager[int]:
         return open_directory(self._root_fd, folder, create=create, mode=mode)
+
+
+def _file_of(fd: int, mode: str) -> FileIO:
+    """What `open` makes without a buffer, and without asking whether it is a terminal."""
+    try:
+        return FileIO(fd, mode)
+    except BaseException:
+        os.close(fd)  # It has become a directory, say.
+        raise
 
 
 def _rename_new(old: str, old_fd: int, name: str, parent_fd: int) -> None:

@@ -288,8 +288,13 @@ def _action(
     if remote_size is not None and created_us is not None:
         remote = RemoteEntry(key, remote_size, created_us)
     return Action(
-        Verb(verb), key, Reason[reason], local, remote, Loser(loser), compare=bool(compare)
+        _VERBS[verb], key, _REASONS[reason], local, remote, _LOSERS[loser], compare=bool(compare)
     )
+
+
+_VERBS = {one.value: one for one in Verb}
+_REASONS = dict(Reason.__members__)
+_LOSERS = {one.value: one for one in Loser}
 
 
 def _settled_outcomes(rows: list[Any]) -> Iterator[Outcome]:
