@@ -26,6 +26,7 @@ HALTS = "tests/engine/test_guards.py"
 FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
+STOP = "tests/engine/test_stop.py"
 LANES = "tests/engine/test_lanes.py"
 LOCK = "tests/store/test_lock.py"
 REDACTION = "tests/logs/test_redaction.py::test_no_handler_of_anybody_lets_a_secret_out"
@@ -726,6 +727,14 @@ LANED = [
         "                waiting.lane.switch(_BROKEN_OFF)\n                time",
         "                time",
         (f"{LANES}::test_if_the_lanes_break_down_every_job_ends_all_the_same",),
+    ),
+    Mutant(
+        "what is ready when a stop is asked for is begun all the same",
+        "A hundred small files may be ready, and each of them waits for the quota.",
+        "execute/pool.py",
+        "        if not self.has_begun and stop.is_asked:\n",
+        "        if not self.has_begun and stop.urgent.is_set():\n",
+        (f"{STOP}::test_what_is_under_way_ends_and_the_rest_waits_for_the_next_pass",),
     ),
     Mutant(
         "answers that come while others are heeded wait for the next socket",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from ubiops_file_sync.courtesy import a_turn
 from ubiops_file_sync.errors import TRIED_AGAIN, KeyUnreachable, RemoteUnreachable
@@ -21,8 +22,10 @@ from ubiops_file_sync.lanes import is_in_lane
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
 from ubiops_file_sync.stop import Stop
 
-_AHEAD = 2
-"""Units of work a worker that may be submitted: one under way, one ready."""
+_AHEAD = 8
+"""Units of work a worker that may be submitted: one under way, the others ready."""
+_TOGETHER = 3
+"""Units a worker that are heeded together: each time costs a switch of threads."""
 
 _LONGEST_WAIT_S = 0.05
 """How long one that has ended waits at most for others, to be heeded together with them."""
@@ -62,10 +65,10 @@ def run_all(
     """
     crew = Crew(workers)
     small = (_Task(run(one), is_brief=is_brief(one)) for one in actions)
-    crowd = _Crowd(crew, workers, ledger, small, (_Task(run(one), is_big=True) for one in big))
-    is_stopped = (lambda: False) if stop is None else (lambda: stop.is_asked)
+    parted = (_Task(run(one), is_big=True) for one in big)
+    crowd = _Crowd(crew, workers, ledger, small, parted, stop or Stop())
     try:
-        while crowd.fill(is_stopped):
+        while crowd.fill():
             crowd.collect()
     except BaseException:
         abort()
@@ -89,9 +92,13 @@ class _Task:
     """Units that were submitted and have not ended."""
     error: Exception | None = None
     """The first that a unit raised."""
+    has_begun: bool = False
 
-    def advance(self) -> Outcome | Batch:
-        """Take the next step."""
+    def advance(self, stop: Stop) -> Outcome | Batch | None:
+        """Take the next step; None: it is not begun any more, since `stop` was asked for."""
+        if not self.has_begun and stop.is_asked:
+            return None
+        self.has_begun = True
         error, self.error = self.error, None
         try:
             with nullcontext() if is_in_lane() else a_turn():
@@ -148,12 +155,14 @@ class _Crowd:
         ledger: Ledger,
         small: Iterator[_Task],
         big: Iterator[_Task],
+        stop: Stop,
     ) -> None:
         self._crew = crew
         self._workers = workers
         self._ledger = ledger
         self._small: Iterator[_Task] | None = small
         self._big: Iterator[_Task] | None = big
+        self._stop = stop
         self._streak = _Streak(limit=max(10, 2 * workers))
         self._done = _Ended()
         self._under_way = 0
@@ -164,10 +173,10 @@ class _Crowd:
         """Tasks that took a step and are to take another."""
         self._big_under_way = 0
 
-    def fill(self, is_stopped: Callable[[], bool]) -> bool:
+    def fill(self) -> bool:
         """Submit as much as is to be ready; False: there is nothing more, and all has ended."""
         room = _AHEAD * self._workers
-        while self._under_way < room and not is_stopped() and self._submit_next():
+        while self._under_way < room and not self._stop.is_asked and self._submit_next():
             pass
         return self._under_way > 0
 
@@ -217,7 +226,7 @@ class _Crowd:
 
     def _advance(self, task: _Task) -> None:
         submit = self._crew.submit_brief if task.is_brief else self._crew.submit
-        self._put(task, submit(task.advance))
+        self._put(task, submit(partial(task.advance, self._stop)))
 
     def _put(self, task: _Task, future: _Future) -> None:
         future.add_done_callback(lambda ended: self._done.put(task, ended))
@@ -225,7 +234,8 @@ class _Crowd:
 
     def collect(self) -> None:
         """Wait for units of work to end, and heed them; raises what a step raised."""
-        for task, future in self._done.take(max(1, min(self._workers // 2, self._under_way))):
+        enough = max(1, min(_TOGETHER * self._workers, self._under_way))
+        for task, future in self._done.take(enough):
             self._heed(task, future)
 
     def _heed(self, task: _Task, future: _Future) -> None:
