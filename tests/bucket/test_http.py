@@ -9,18 +9,19 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import wait
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from bucket.conftest import connect
+from ubiops_file_sync.bucket.contract import Fetched
 from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.emulator import BucketServer, Fault
 from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
-from ubiops_file_sync.lanes import Lanes
+from ubiops_file_sync.lanes import Ended, Lanes, slots_of
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -219,9 +220,12 @@ def test_in_lanes_every_answer_is_heeded_when_it_comes(
     bucket = connect(secure)
     entry = bucket.get("a")
     assert entry is not None
-    with closing(bucket), closing(Lanes(8, threading.Semaphore(8))) as lanes:
-        jobs = [lanes.submit(lambda: bucket.fetch(entry, io.BytesIO())) for _ in range(400)]
-        overlooked = wait(jobs, 20).not_done
-        monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 0)  # So that all end in any case.
-    assert not overlooked
-    assert {job.result().bytes_down for job in jobs} == {4000}
+    ended: SimpleQueue[Ended[Fetched]] = SimpleQueue()
+    with closing(bucket), closing(Lanes(8, slots_of(8))) as lanes:
+        for _ in range(400):
+            lanes.submit(lambda: bucket.fetch(entry, io.BytesIO()), ended.put)
+        try:
+            fetched = [ended.get(timeout=20).result() for _ in range(400)]
+        finally:
+            monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 0)  # So that all end in any case.
+    assert {one.bytes_down for one in fetched} == {4000}

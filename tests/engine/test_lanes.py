@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, wait
+from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from greenlet import greenlet
 from engine.world import World, assert_in_step
 from ubiops_file_sync.bucket.quota import Quota
 from ubiops_file_sync.execute.crew import Crew
-from ubiops_file_sync.lanes import Lanes, NoLanes, is_in_lane, pause, turn_of
+from ubiops_file_sync.lanes import Ended, Lanes, NoLanes, Tell, is_in_lane, pause, slots_of, turn_of
 
 PATIENCE_S = 20
 NEVER = threading.Event()
@@ -26,7 +26,7 @@ NEVER = threading.Event()
 
 @contextmanager
 def lanes_of(count: int, slots: int = 100) -> Iterator[Lanes]:
-    with closing(Lanes(count, threading.Semaphore(slots))) as lanes:
+    with closing(Lanes(count, slots_of(slots))) as lanes:
         yield lanes
 
 
@@ -39,6 +39,20 @@ def crew_of(workers: int) -> Iterator[Crew]:
         crew.shutdown()
 
 
+def begin(submit: Callable[[Callable[[], Any], Tell[Any]], None], work: Callable[[], Any]) -> Any:
+    """What becomes of `work`, as a future."""
+    future: Future[Any] = Future()
+
+    def tell(ended: Ended[Any]) -> None:
+        if ended.error is None:
+            future.set_result(ended.result())
+        else:
+            future.set_exception(ended.error)
+
+    submit(work, tell)
+    return future
+
+
 def test_waits_of_lanes_go_on_side_by_side_in_one_thread() -> None:
     def work() -> str:
         assert is_in_lane()
@@ -47,7 +61,7 @@ def test_waits_of_lanes_go_on_side_by_side_in_one_thread() -> None:
 
     began = time.monotonic()
     with lanes_of(20) as lanes:
-        jobs = [lanes.submit(work) for _ in range(20)]
+        jobs = [begin(lanes.submit, work) for _ in range(20)]
         assert {job.result(PATIENCE_S) for job in jobs} == {"lanes"}
     assert 0.3 <= time.monotonic() - began < 3
 
@@ -61,7 +75,7 @@ def test_more_jobs_than_lanes_are_all_done_in_their_order() -> None:
 
     with lanes_of(1) as lanes:
         for number in range(50):
-            lanes.submit(lambda number=number: work(number))  # type: ignore[misc]
+            begin(lanes.submit, lambda number=number: work(number))  # type: ignore[misc]
     assert done == list(range(50))
 
 
@@ -70,16 +84,16 @@ def test_what_a_job_raises_is_raised_where_its_result_is_asked_for() -> None:
         raise KeyboardInterrupt
 
     with lanes_of(2) as lanes:
-        job = lanes.submit(work)
+        job = begin(lanes.submit, work)
         with pytest.raises(KeyboardInterrupt):
             job.result(PATIENCE_S)
-        assert lanes.submit(is_in_lane).result(PATIENCE_S)
+        assert begin(lanes.submit, is_in_lane).result(PATIENCE_S)
 
 
 def test_who_is_to_stop_does_not_wait_on() -> None:
     stopping = threading.Event()
     with lanes_of(2) as lanes:
-        job = lanes.submit(lambda: pause(stopping, PATIENCE_S))
+        job = begin(lanes.submit, lambda: pause(stopping, PATIENCE_S))
         stopping.set()
         assert wait([job], PATIENCE_S / 2).done == {job}
 
@@ -101,10 +115,10 @@ def test_who_waits_for_a_turn_is_woken_by_anybody(by: str) -> None:
             turns[0].notify()
 
     with lanes_of(2) as lanes:
-        job = lanes.submit(waiting)
+        job = begin(lanes.submit, waiting)
         assert waits.wait(PATIENCE_S)
         if by == "a lane":
-            lanes.submit(notify).result(PATIENCE_S)
+            begin(lanes.submit, notify).result(PATIENCE_S)
         else:
             notify()
         job.result(PATIENCE_S)
@@ -118,7 +132,7 @@ def test_a_turn_that_does_not_come_is_not_waited_for_longer_than_asked() -> None
             turn_of(lock).wait(0.05)
 
     with lanes_of(1) as lanes:
-        job = lanes.submit(waiting)
+        job = begin(lanes.submit, waiting)
         assert wait([job], PATIENCE_S).done == {job}
 
 
@@ -142,7 +156,7 @@ def test_what_ends_while_another_lane_is_at_work_is_heeded(monkeypatch: pytest.M
 
     with socket.create_server(("127.0.0.1", 0)) as silent, lanes_of(2) as lanes:
         silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        jobs = [lanes.submit(late), lanes.submit(at_work)]
+        jobs = [begin(lanes.submit, late), begin(lanes.submit, at_work)]
         overlooked = wait(jobs, PATIENCE_S).not_done
         monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 0)  # So that all end in any case.
     assert not overlooked
@@ -165,7 +179,7 @@ def test_who_waits_for_the_quota_lets_those_go_on_whose_answers_it_waits_for() -
     """Until the first answer only a handful may ask, and all of them share one thread."""
     call = calls(Quota(1.0), 0.01)
     with lanes_of(30) as lanes:
-        jobs = [lanes.submit(call) for _ in range(100)]
+        jobs = [begin(lanes.submit, call) for _ in range(100)]
         assert wait(jobs, PATIENCE_S).done == set(jobs)
 
 
@@ -173,19 +187,19 @@ def test_jobs_that_have_not_begun_can_be_cancelled() -> None:
     may_end = threading.Event()
 
     def work() -> None:
+        begun.append(1)
         while not may_end.is_set():
             pause(NEVER, 0.01)
 
-    lanes = Lanes(1, threading.Semaphore(1))
-    first, second = lanes.submit(work), lanes.submit(work)
-    while not first.running():
+    begun: list[int] = []
+    lanes = Lanes(1, slots_of(1))
+    first, second = begin(lanes.submit, work), begin(lanes.submit, work)
+    while not begun:
         time.sleep(0.001)
     lanes.end(cancel=True)
     may_end.set()
     lanes.close()
-    assert first.result() is None
-    with pytest.raises(CancelledError):
-        second.result()
+    assert (first.done(), second.done(), len(begun)) == (True, False, 1)
 
 
 def test_if_the_lanes_break_down_every_job_ends_all_the_same(
@@ -202,11 +216,11 @@ def test_if_the_lanes_break_down_every_job_ends_all_the_same(
     monkeypatch.setattr(Lanes, "_sleep", sleep)
     call = calls(Quota(1.0), 0.1)
     with crew_of(10) as crew:
-        jobs = [crew.submit_brief(call) for _ in range(20)]
+        jobs = [begin(crew.submit_brief, call) for _ in range(20)]
         time.sleep(0.05)
         breaks.set()
         assert wait(jobs, PATIENCE_S).done == set(jobs)
-        assert not crew.submit_brief(is_in_lane).result(PATIENCE_S)
+        assert not begin(crew.submit_brief, is_in_lane).result(PATIENCE_S)
     assert "one by one" in caplog.text
 
 
@@ -216,7 +230,7 @@ def test_what_waits_for_a_slow_disk_is_done_by_threads() -> None:
         return is_in_lane()
 
     with crew_of(8) as crew:
-        in_lanes = [crew.submit_brief(slow).result(PATIENCE_S) for _ in range(30)]
+        in_lanes = [begin(crew.submit_brief, slow).result(PATIENCE_S) for _ in range(30)]
     assert (in_lanes[0], in_lanes[-1]) == (True, False)
 
 
@@ -226,7 +240,7 @@ def test_lanes_leave_nothing_behind() -> None:
     for _ in range(rounds):
         with lanes_of(count) as lanes:
             for _ in range(20):
-                lanes.submit(lambda: pause(NEVER, 0.001))
+                begin(lanes.submit, lambda: pause(NEVER, 0.001))
     assert greenlets() - before < rounds * count / 2
 
 
@@ -241,7 +255,7 @@ def test_where_there_can_be_no_lanes_there_are_threads(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Lanes, "__init__", refuse)
     with crew_of(2) as crew:
-        assert not crew.submit_brief(is_in_lane).result(PATIENCE_S)
+        assert not begin(crew.submit_brief, is_in_lane).result(PATIENCE_S)
 
 
 def test_threads_and_lanes_together_are_no_more_than_the_workers() -> None:
@@ -254,7 +268,9 @@ def test_threads_and_lanes_together_are_no_more_than_the_workers() -> None:
             pause(may_end, 1)
 
     with crew_of(3) as crew:
-        jobs = [submit(work) for _ in range(20) for submit in (crew.submit, crew.submit_brief)]
+        jobs = [
+            begin(submit, work) for _ in range(20) for submit in (crew.submit, crew.submit_brief)
+        ]
         time.sleep(0.5)  # As many as can begin do.
         at_once = len(begun)
         may_end.set()

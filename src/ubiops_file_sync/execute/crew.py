@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from ubiops_file_sync.lanes import Lanes, NoLanes
+from ubiops_file_sync.lanes import Ended, Lanes, NoLanes, Tell, ended_by, slots_of
 
 Result = TypeVar("Result")
 
@@ -17,16 +16,16 @@ class Crew:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._slots = threading.Semaphore(workers)
+        self._slots = slots_of(workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
         self._lanes: Lanes | None = None
         self._has_lanes = True
 
-    def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Have a thread do `work`."""
-        return self._threads.submit(self._in_thread, work)
+    def submit(self, work: Callable[[], Result], tell: Tell[Result]) -> None:
+        """Have a thread do `work`, and `tell` how it ended; of what is cancelled nobody is told."""
+        self._threads.submit(self._in_thread, work, tell)
 
-    def submit_brief(self, work: Callable[[], Result]) -> Future[Result]:
+    def submit_brief(self, work: Callable[[], Result], tell: Tell[Result]) -> None:
         """Have a lane do `work`, which waits for answers and for hardly anything else.
 
         A thread does it where that turned out to be otherwise: files may be far away.
@@ -37,16 +36,17 @@ class Crew:
             except NoLanes:
                 self._has_lanes = False
         if self._lanes is None or self._lanes.are_held_up:
-            return self.submit(work)
-        return self._lanes.submit(work)
+            self.submit(work, tell)
+        else:
+            self._lanes.submit(work, tell)
 
-    def _in_thread(self, work: Callable[[], Result]) -> Result:
-        try:
-            with self._slots:
-                return work()
-        finally:
-            if self._lanes is not None:
-                self._lanes.wake()
+    def _in_thread(self, work: Callable[[], Result], tell: Tell[Result]) -> None:
+        self._slots.get()
+        ended: Ended[Result] = ended_by(work)
+        self._slots.put(None)
+        if self._lanes is not None:
+            self._lanes.wake()
+        tell(ended)
 
     def shutdown(self, *, cancel: bool = False) -> None:
         """Wait until all is done; `cancel`: but what has not begun."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +17,7 @@ from ubiops_file_sync.courtesy import a_turn
 from ubiops_file_sync.errors import TRIED_AGAIN, KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.execute.crew import Crew
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
-from ubiops_file_sync.lanes import is_in_lane
+from ubiops_file_sync.lanes import Ended, is_in_lane
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
 from ubiops_file_sync.stop import Stop
 
@@ -108,7 +107,7 @@ class _Task:
             return outcome
 
 
-_Future = Future[Outcome | Batch | Part | None]
+_How = Ended[Outcome | Batch | None] | Ended[Part | None]
 
 
 class _Ended:
@@ -119,17 +118,17 @@ class _Ended:
     """
 
     def __init__(self) -> None:
-        self._units: deque[tuple[_Task, _Future]] = deque()
+        self._units: deque[tuple[_Task, _How]] = deque()
         self._enough = 1
         self._are_enough = threading.Event()
 
-    def put(self, task: _Task, future: _Future) -> None:
+    def put(self, task: _Task, how: _How) -> None:
         """One more."""
-        self._units.append((task, future))
+        self._units.append((task, how))
         if len(self._units) >= self._enough:
             self._are_enough.set()
 
-    def take(self, enough: int) -> Iterator[tuple[_Task, _Future]]:
+    def take(self, enough: int) -> Iterator[tuple[_Task, _How]]:
         """Wait until `enough` have ended, or for a while if one has; then all that have."""
         self._enough = enough
         longest_s: float | None = _LONGEST_WAIT_S
@@ -139,7 +138,7 @@ class _Ended:
                 self._enough, longest_s = 1, None
         return self.left()
 
-    def left(self) -> Iterator[tuple[_Task, _Future]]:
+    def left(self) -> Iterator[tuple[_Task, _How]]:
         """All that have ended and were not taken."""
         while self._units:
             yield self._units.popleft()
@@ -222,28 +221,26 @@ class _Crowd:
             self._open.remove(task)
         task.under_way += 1
         self._parts_under_way += 1
-        self._put(task, self._crew.submit(unit))
+        self._under_way += 1
+        self._crew.submit(unit, partial(self._done.put, task))
 
     def _advance(self, task: _Task) -> None:
         submit = self._crew.submit_brief if task.is_brief else self._crew.submit
-        self._put(task, submit(partial(task.advance, self._stop)))
-
-    def _put(self, task: _Task, future: _Future) -> None:
-        future.add_done_callback(lambda ended: self._done.put(task, ended))
         self._under_way += 1
+        submit(partial(task.advance, self._stop), partial(self._done.put, task))
 
     def collect(self) -> None:
         """Wait for units of work to end, and heed them; raises what a step raised."""
         enough = max(1, min(_TOGETHER * self._workers, self._under_way))
-        for task, future in self._done.take(enough):
-            self._heed(task, future)
+        for task, how in self._done.take(enough):
+            self._heed(task, how)
 
-    def _heed(self, task: _Task, future: _Future) -> None:
+    def _heed(self, task: _Task, how: _How) -> None:
         self._under_way -= 1
         if task.under_way:
-            self._heed_unit(task, future)
+            self._heed_unit(task, how)
             return
-        result = future.result()
+        result = how.result()
         if isinstance(result, Batch):
             self._heed_batch(task, result)
         elif isinstance(result, Outcome):
@@ -265,12 +262,12 @@ class _Crowd:
         else:
             self._advance(task)
 
-    def _heed_unit(self, task: _Task, future: Future[Outcome | Batch | Part | None]) -> None:
+    def _heed_unit(self, task: _Task, how: _How) -> None:
         task.under_way -= 1
         self._parts_under_way -= 1
-        error = future.exception()
+        error = how.error
         if error is None:
-            self._note_part(future)
+            self._note_part(how)
         elif isinstance(error, Exception):
             self._give_up_units(task, error)
         else:
@@ -284,24 +281,24 @@ class _Crowd:
             self._open.remove(task)
         task.error = task.error or error
 
-    def _note_part(self, future: Future[Outcome | Batch | Part | None]) -> None:
-        part = future.result()
+    def _note_part(self, how: _How) -> None:
+        part = how.result()
         if isinstance(part, Part):
             self._ledger.note(part)
 
     def collect_what_ended(self) -> None:
         """Tell of what ended well, without waiting, of a pool that was shut down."""
-        for task, future in self._done.left():
-            if future.cancelled() or future.exception() is not None:
+        for task, how in self._done.left():
+            if how.error is not None:
                 continue
-            result = future.result()
+            result = how.result()
             if isinstance(result, Outcome):
                 self._split.discard(task)
                 self._ledger.take(result)
             elif isinstance(result, Batch):
                 self._split.add(task)
             else:
-                self._note_part(future)
+                self._note_part(how)
 
     def let_go(self) -> None:
         """Close what was begun and will not be gone on with, of a pool that was shut down."""
