@@ -74,7 +74,7 @@ class Recorder:
         """Heed one outcome."""
         self._bytes_up += outcome.bytes_up
         self._bytes_down += outcome.bytes_down
-        if outcome.did is not None:
+        if self._moved and outcome.did is not None:
             for way in (Direction.UPLOAD, Direction.DOWNLOAD):
                 self._moved.pop((outcome.action.key, way), None)  # The outcome has counted them.
         self.extra_keys.extend(outcome.extra_keys)

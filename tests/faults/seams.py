@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -68,19 +67,18 @@ def failing_reads(number: int, name: str) -> Iterator[Hits]:
             hits.append("read")
             raise trouble(number)
 
-    def opened(path: Any, *args: Any, **kwargs: Any) -> Any:
-        if path != name:
-            return builtins.open(path, *args, **kwargs)
-        return Failing(path, "rb", opener=kwargs["opener"])
+    def opened(fd: int, mode: str) -> io.FileIO:
+        concerned = mode == "rb" and path_of(fd).endswith(f"/{name}/")
+        return Failing(fd, mode) if concerned else io.FileIO(fd, mode)
 
-    with mock.patch("ubiops_file_sync.local.tree.open", opened, create=True):
+    with mock.patch("ubiops_file_sync.local.tree.FileIO", opened):
         yield hits
 
 
 @contextmanager
 def failing_writes(number: int, content: bytes) -> Iterator[Hits]:
     """Writing that content fails half-way, as on a disk that fills up."""
-    usual, hits = os.fdopen, Hits()
+    hits = Hits()
 
     class Failing(io.FileIO):
         def write(self, block: Any, /) -> int:
@@ -90,10 +88,10 @@ def failing_writes(number: int, content: bytes) -> Iterator[Hits]:
             super().write(bytes(block)[: len(content) // 2])
             raise trouble(number)
 
-    def opened(fd: int, *args: Any, **kwargs: Any) -> Any:
-        return Failing(fd, "r+b") if args[:1] == ("r+b",) else usual(fd, *args, **kwargs)
+    def opened(fd: int, mode: str) -> io.FileIO:
+        return Failing(fd, mode) if mode == "r+b" else io.FileIO(fd, mode)
 
-    with mock.patch.object(os, "fdopen", opened):
+    with mock.patch("ubiops_file_sync.local.tree.FileIO", opened):
         yield hits
 
 

@@ -708,8 +708,8 @@ LANED = [
         "lanes come on top of the workers that were asked for",
         "`workers` is how many files travel at once, whoever moves them.",
         "lanes.py",
-        "while self._jobs and self._slots.acquire(blocking=False):",
-        "while self._jobs and (self._slots.acquire(blocking=False) or True):",
+        "while self._jobs and self._has_slot():",
+        "while self._jobs and (self._has_slot() or True):",
         (f"{LANES}::test_threads_and_lanes_together_are_no_more_than_the_workers",),
     ),
     Mutant(

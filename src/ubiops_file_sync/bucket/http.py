@@ -154,16 +154,11 @@ class HttpClient:
             self.require_going_on()
             if not handle.is_set_up:
                 self._set_up(handle, kind)
-            # Not a limit of the whole, which may take hours, but of the time without a byte.
-            curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(read_timeout_s)))
+            handle.say(headers, read_timeout_s)
             curl.setopt(pycurl.URL, url)
-            # Without the empty one it would wait a second for leave to send a large body.
-            lines = [f"{name}: {value}" for name, value in headers.items()]
-            lines.append("Expect:")
-            curl.setopt(pycurl.HTTPHEADER, lines)
             prepare(curl)
             # Until there is a connection that `stop` could hang up, and for Ctrl-C.
-            if not was_connected or threading.current_thread() is threading.main_thread():
+            if not was_connected or (not in_lane and _is_in_main_thread()):
                 exchange.watch(curl)
                 handle.is_set_up = False
             sent_at = time.monotonic_ns()
@@ -216,6 +211,7 @@ class HttpClient:
             curl.setopt(pycurl.UPLOAD, 1)
             curl.setopt(pycurl.UPLOAD_BUFFERSIZE, block_bytes)
             handle.exchange.listen_for_body(curl)
+        handle.said = None
         handle.is_set_up = True
 
 
@@ -246,6 +242,20 @@ class _Handle:
     """The inode of each socket by its descriptor. libcurl closes them, and does not say so."""
     is_set_up: bool = False
     """For requests of its kind."""
+    said: tuple[Mapping[str, str], float] | None = None
+    """Headers and timeout of the last request, which most likely are those of the next."""
+
+    def say(self, headers: Mapping[str, str], read_timeout_s: float) -> None:
+        """Tell libcurl of the headers, and how long to wait."""
+        if self.said == (headers, read_timeout_s):
+            return
+        # Without the empty one it would wait a second for leave to send a large body.
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        lines.append("Expect:")
+        self.curl.setopt(pycurl.HTTPHEADER, lines)
+        # Not a limit of the whole, which may take hours, but of the time without a byte.
+        self.curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(read_timeout_s)))
+        self.said = (dict(headers), read_timeout_s)
 
     def note_socket(self, fd: int, _purpose: int) -> int:
         """libcurl made a socket, and is about to connect it."""
@@ -253,6 +263,10 @@ class _Handle:
             return int(pycurl.SOCKOPT_ERROR)
         self.sockets[fd] = os.fstat(fd).st_ino
         return int(pycurl.SOCKOPT_OK)
+
+
+def _is_in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _hang_up(sockets: dict[int, int]) -> None:

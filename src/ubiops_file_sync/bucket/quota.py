@@ -66,6 +66,11 @@ class Quota:
         None: `stopping` was set, and no call may be made. Whoever sets it calls `wake` as well.
         """
         with self._lock:
+            if not self._waiting and not stopping.is_set():
+                now = self._monotonic()
+                if self._window.opens_at(now) <= now:
+                    self._window.sent()
+                    return now
             turn = turn_of(self._lock)
             self._waiting.append(turn)
             try:

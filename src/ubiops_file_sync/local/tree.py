@@ -55,7 +55,11 @@ class Staged:
 
     name: str
     """Name inside `TMP_DIR`."""
+    folder_fd: int
+    """That folder."""
     file: BinaryIO
+    is_moved: bool = False
+    """It has another name, outside of `TMP_DIR`."""
     is_kept: bool = False
     """It stays for the next pass to go on with, if it is not committed."""
 
@@ -236,11 +240,11 @@ class LocalTree:
         with self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd:
             name, fd = self._staged(tmp_fd, earlier)
             with _file_of(fd, "r+b") as file:
-                staged = Staged(name, file)
+                staged = Staged(name, tmp_fd, file)
                 try:
                     yield staged
                 finally:
-                    if not staged.is_kept:
+                    if not (staged.is_kept or staged.is_moved):
                         with suppress(FileNotFoundError):
                             os.unlink(name, dir_fd=tmp_fd)
 
@@ -265,19 +269,17 @@ class LocalTree:
         """
         fd = staged.file.fileno()
         os.utime(fd, ns=(mtime_ns, mtime_ns))
-        with (
-            self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
-            self._parent(key, create=True) as (parent_fd, name),
-        ):
+        with self._parent(key, create=True) as (parent_fd, name):
             if expected is not None:
                 _dress_as(fd, parent_fd, name)
             _flush(fd)
             self._require(parent_fd, name, key, expected)
             if expected is not None:
                 self._link_to_trash(parent_fd, name, key)
-                os.rename(staged.name, name, src_dir_fd=tmp_fd, dst_dir_fd=parent_fd)
+                os.rename(staged.name, name, src_dir_fd=staged.folder_fd, dst_dir_fd=parent_fd)
             else:
-                _rename_new(staged.name, tmp_fd, name, parent_fd)
+                _rename_new(staged, name, parent_fd)
+        staged.is_moved = True
         # Read back: a file system may keep times more coarsely than it was told.
         status = os.fstat(fd)
         return local_entry(key, status)
@@ -320,11 +322,10 @@ class LocalTree:
         """
         _flush(staged.file.fileno())
         place = self._trash_place(key)
-        with (
-            self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd,
-            self._parent(place, create=True) as (trash_fd, name),
-        ):
-            rename_new(staged.name, tmp_fd, name, trash_fd, _taken_in_trash(place))
+        with self._parent(place, create=True) as (trash_fd, name):
+            taken = _taken_in_trash(place)
+            rename_new(staged.name, staged.folder_fd, name, trash_fd, taken)
+        staged.is_moved = True
         for folder in keys.parent_chain(place):
             with self._directory(folder) as fd:
                 _flush(fd)
@@ -476,10 +477,10 @@ def _file_of(fd: int, mode: str) -> FileIO:
         raise
 
 
-def _rename_new(old: str, old_fd: int, name: str, parent_fd: int) -> None:
+def _rename_new(staged: Staged, name: str, parent_fd: int) -> None:
     try:
         taken = "a local file came during the pass; the next one takes it"
-        rename_new(old, old_fd, name, parent_fd, taken)
+        rename_new(staged.name, staged.folder_fd, name, parent_fd, taken)
     except KeyFailure:
         require_own_name(parent_fd, name)
         raise
