@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 _PATIENCE_S = 0.02
 
@@ -42,12 +42,16 @@ def a_turn() -> Iterator[None]:
         _end()
 
 
-@contextmanager
-def stepping_aside() -> Iterator[None]:
+def stepping_aside() -> AbstractContextManager[None]:
     """Let others have their turns during the block; of no effect outside of a turn."""
-    if not getattr(_mine, "has_turn", False):
-        yield
-        return
+    return _aside() if getattr(_mine, "has_turn", False) else _NOTHING
+
+
+_NOTHING = nullcontext()
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
     _end()
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,12 +142,13 @@ class CountedSink:
     def clear(self) -> None:
         """Begin anew."""
         self.moving.done_bytes = 0
-        self.sink.seek(0)
-        self.sink.truncate()
+        if self.sink.seek(0, os.SEEK_END):
+            self.sink.seek(0)
+            self.sink.truncate()
 
     def write(self, block: bytes) -> None:
         """Write all of a block; an unbuffered file may take less than it is given."""
-        view = memoryview(block)
-        while view:
-            view = view[self.sink.write(view) :]
+        written = self.sink.write(block)
+        while written < len(block):
+            written += self.sink.write(memoryview(block)[written:])
         self.moving.done_bytes += len(block)

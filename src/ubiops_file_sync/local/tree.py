@@ -394,7 +394,9 @@ class LocalTree:
         Asked for before the baseline records them: a name that a power failure takes back would
         otherwise look like a file that its user deleted (invariant I1).
         """
-        names = [name for key in changed for name in (key, self._trash_place(key))]
+        # Each folder once, for many keys are of one.
+        own = {key[: key.rfind("/") + 1] for key in changed}
+        names = [name for folder in own for name in (folder, self._trash_place(folder))]
         for folder in {folder for name in names for folder in keys.parent_chain(name)}:
             # What was removed or replaced since is not what the keys tell of.
             with suppress(FileNotFoundError, KeyFailure), self._directory(folder) as fd:
