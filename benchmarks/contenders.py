@@ -30,7 +30,9 @@ class Contest:
     def _env(self) -> dict[str, str]:
         trusted = str(self.web.certificate)
         names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-        return {**dict.fromkeys(names, trusted), "UBIOPS_API_TOKEN": "x"}
+        # Programs in Python have their bytecode, as they do once they are installed.
+        usual = {"UBIOPS_API_TOKEN": "x", "PYTHONDONTWRITEBYTECODE": ""}
+        return {**dict.fromkeys(names, trusted), **usual}
 
     def _run(self, command: list[str], **env: str) -> Run:
         return run(command, {**self._env(), **env}, self.folder / "log.txt")
