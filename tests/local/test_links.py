@@ -17,10 +17,10 @@ from ubiops_file_sync.model import LocalEntry, LocalItem, Symlinks, Unknown
 
 @pytest.fixture
 def tree(root: Path) -> Iterator[LocalTree]:
+    before = open_files()
     with LocalTree(root, "profile", "PASS", symlinks=Symlinks.FOLLOW) as opened:
-        before = open_files()
         yield opened
-        assert open_files() == before
+    assert open_files() == before
 
 
 def fill(root: Path, *names: str) -> None:

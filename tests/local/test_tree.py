@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -50,6 +51,15 @@ def test_a_new_file_stands_there_whole_with_its_time(tree: LocalTree, root: Path
     assert contents(root) == {"a/b/c.csv": b"new"}
     assert entry == LocalEntry("a/b/c.csv", 3, THEN_NS + 1000)
     assert look(tree, "a/b/c.csv") == entry
+
+
+def test_if_the_control_directory_is_removed_in_the_midst_it_is_made_anew(
+    tree: LocalTree, root: Path
+) -> None:
+    put(tree, "a", b"1")
+    shutil.rmtree(root / ".ubiops-sync")
+    put(tree, "b", b"2")
+    assert contents(root) == {"a": b"1", "b": b"2"}
 
 
 ODD_KEYS = [
@@ -403,6 +413,7 @@ def test_staged_files_are_private_and_do_not_share_names(tree: LocalTree, root: 
 
 def test_a_failed_write_leaves_no_descriptor_open(tree: LocalTree, root: Path) -> None:
     write(root / "a", b"came")
+    put(tree, "first", b"new")  # The folder of staged files stays open.
     before = open_files()
     for key in ("a", "a/b", "../x", "x" * 300):
         with pytest.raises((KeyFailure, OSError)):

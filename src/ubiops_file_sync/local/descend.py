@@ -48,7 +48,7 @@ class open_parent:  # noqa: N801  is called like a function
         if name in _ODD_PARTS or (slash and not folder):
             raise KeyFailure(_ODD)
         mode = 0o700 if self._key.startswith(keys.CONTROL_DIR + "/") else 0o777
-        self._fd = _opened(self._root_fd, folder, create=self._create, mode=mode)
+        self._fd = open_below(self._root_fd, folder, create=self._create, mode=mode)
         return self._fd, name
 
     def __exit__(self, *_exc: object) -> None:
@@ -72,14 +72,15 @@ class open_directory:  # noqa: N801  is called like a function
         self._mode = mode
 
     def __enter__(self) -> int:
-        self._fd = _opened(self._root_fd, self._folder, create=self._create, mode=self._mode)
+        self._fd = open_below(self._root_fd, self._folder, create=self._create, mode=self._mode)
         return self._fd
 
     def __exit__(self, *_exc: object) -> None:
         os.close(self._fd)
 
 
-def _opened(root_fd: int, folder: str, *, create: bool, mode: int) -> int:
+def open_below(root_fd: int, folder: str, *, create: bool, mode: int) -> int:
+    """The same, for the caller to close."""
     if not folder:
         return os.dup(root_fd)
     above = root_fd

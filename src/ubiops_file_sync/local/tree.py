@@ -25,6 +25,7 @@ from ubiops_file_sync.local.descend import (
     NO_LINKS,
     create_unique,
     look,
+    open_below,
     open_directory,
     open_parent,
     rename_new,
@@ -108,6 +109,8 @@ class LocalTree:
         self._pass_id = pass_id
         # The root itself may be a link: that is the user's own choice of place.
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._tmp_fds: list[int] = []
+        """`TMP_DIR`, as it was opened last; those before it are used by who has them."""
         self._case_is_folded: bool | None = None
         self._links = Links.below(root, self._root_fd) if symlinks is Symlinks.FOLLOW else None
 
@@ -115,7 +118,9 @@ class LocalTree:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        os.close(self._root_fd)
+        for fd in (*self._tmp_fds, self._root_fd):
+            os.close(fd)
+        self._tmp_fds.clear()
 
     @property
     def trash(self) -> Trash:
@@ -237,16 +242,26 @@ class LocalTree:
 
         The one named `earlier`, which an earlier pass kept, if it still stands; else a new one.
         """
-        with self._directory(TMP_DIR, create=True, mode=0o700) as tmp_fd:
+        tmp_fd = self._tmp_fds[-1] if self._tmp_fds else self._open_tmp()
+        try:
             name, fd = self._staged(tmp_fd, earlier)
-            with _file_of(fd, "r+b") as file:
-                staged = Staged(name, tmp_fd, file)
-                try:
-                    yield staged
-                finally:
-                    if not (staged.is_kept or staged.is_moved):
-                        with suppress(FileNotFoundError):
-                            os.unlink(name, dir_fd=tmp_fd)
+        except FileNotFoundError:  # Somebody has removed it since it was opened.
+            tmp_fd = self._open_tmp()
+            name, fd = self._staged(tmp_fd, earlier)
+        with _file_of(fd, "r+b") as file:
+            staged = Staged(name, tmp_fd, file)
+            try:
+                yield staged
+            finally:
+                if not (staged.is_kept or staged.is_moved):
+                    with suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=tmp_fd)
+
+    def _open_tmp(self) -> int:
+        """Open `TMP_DIR` for the rest of the pass, since every download wants it."""
+        fd = open_below(self._root_fd, TMP_DIR, create=True, mode=0o700)
+        self._tmp_fds.append(fd)
+        return fd
 
     def _staged(self, tmp_fd: int, earlier: str | None) -> tuple[str, int]:
         # A name with a slash is none that was ever given here, and might lead anywhere (I7).
