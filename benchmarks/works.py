@@ -225,8 +225,20 @@ def big(folder: Path, quick: bool) -> list[Row]:
         )
         copy_in(web, source.parent, [("big", size)])()
         down = in_turn(
-            {"parts": parted.ours_down, "whole": whole.ours_down, "curl": whole.curl_down}, _ROUNDS
+            {
+                "parts": parted.ours_down,
+                "whole": whole.ours_down,
+                "curl": whole.curl_down,
+                "sdk": whole.sdk_down,
+            },
+            _ROUNDS,
         )
+        sdk = _wall(down.pop("sdk"))
+        rows.append(
+            Row(f"{size // _MIB} MiB down, TLS, in parts: speed of the SDK's",
+                f"{_median(_wall(down['parts'])):.2f} s", f"{_median(sdk):.2f} s",
+                ratio(_wall(down["parts"]), sdk), ">= 1.7")
+        )  # fmt: skip
         for way, runs in (("up", up), ("down", down)):
             for kind in [name for name in runs if name != "curl"]:
                 ours, curl = runs[kind], runs["curl"]

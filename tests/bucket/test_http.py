@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -21,14 +22,20 @@ from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.emulator import BucketServer, Fault
 from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
-from ubiops_file_sync.lanes import Ended, Lanes, slots_of
+from ubiops_file_sync.lanes import Ended, Lanes, pause, slots_of
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LAST_ANSWER = ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
 @contextmanager
-def listening() -> Iterator[tuple[str, list[bytes], list[int]]]:
-    """A server that answers anything: its address, the heads it got, and a mark a connection."""
+def listening(
+    closes_after_s: float | None = None, answer: bytes = ANSWER
+) -> Iterator[tuple[str, list[bytes], list[int]]]:
+    """A server that answers anything: its address, the heads it got, and a mark a connection.
+
+    `closes_after_s`: so long after its first answer it closes a connection.
+    """
     heads: list[bytes] = []
     connections: list[int] = []
 
@@ -36,7 +43,10 @@ def listening() -> Iterator[tuple[str, list[bytes], list[int]]]:
         with connection:
             while head := _read_head(connection):
                 heads.append(head)
-                connection.sendall(ANSWER)
+                connection.sendall(answer)
+                if closes_after_s is not None:
+                    time.sleep(closes_after_s)
+                    return
 
     def accept(listener: socket.socket) -> None:
         while True:
@@ -229,3 +239,39 @@ def test_in_lanes_every_answer_is_heeded_when_it_comes(
         finally:
             monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 0)  # So that all end in any case.
     assert {one.bytes_down for one in fetched} == {4000}
+
+
+@pytest.mark.parametrize("answer", [ANSWER, LAST_ANSWER], ids=["without a word", "as it said"])
+def test_connections_that_are_closed_meanwhile_keep_no_lane_awake(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    turns: list[int] = []
+    real = Lanes._heed
+
+    def heed(self: Lanes, came: list[Any]) -> None:
+        turns.append(len(came))
+        real(self, came)
+
+    monkeypatch.setattr(Lanes, "_heed", heed)
+    ended: SimpleQueue[Ended[list[bytes]]] = SimpleQueue()
+
+    def ask_and_wait() -> list[bytes]:
+        answers = []
+        for _ in range(3):
+            answers.append(client.ask("GET", url, {}).data)
+            pause(client.stopping, 0.3)
+        return answers
+
+    with (
+        closing(HttpClient()) as client,
+        listening(0.05, answer) as (url, heads, connections),
+        closing(Lanes(2, slots_of(2))) as lanes,
+    ):
+        for _ in range(2):
+            lanes.submit(ask_and_wait, ended.put)
+        try:
+            assert [ended.get(timeout=20).result() for _ in range(2)] == [[b"ok"] * 3] * 2
+        finally:
+            client.stop()  # So that all end in any case.
+    assert (len(heads), len(connections)) == (6, 6)
+    assert len(turns) < 200, "to wait for nothing is no work"

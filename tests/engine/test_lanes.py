@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import pycurl
@@ -161,6 +162,34 @@ def test_what_ends_while_another_lane_is_at_work_is_heeded(monkeypatch: pytest.M
         monkeypatch.setattr("ubiops_file_sync.lanes._LOOK_S", 0)  # So that all end in any case.
     assert not overlooked
     assert [job.exception() for job in jobs] == [None, None]
+
+
+def test_a_new_socket_is_not_taken_for_the_one_that_had_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel forgets what is closed, and would tell nothing of the new one."""
+    heard: SimpleQueue[int] = SimpleQueue()
+    real = Lanes._heed
+
+    def heed(self: Lanes, came: list[Any]) -> None:
+        for key, _ in came:
+            if key.fd in self._wanted:
+                self._wanted.pop(key.fd)
+                heard.put(key.fd)
+        real(self, came)
+
+    monkeypatch.setattr(Lanes, "_heed", heed)
+    with lanes_of(1) as lanes:
+        first, peer_of_first = socket.socketpair()
+        number = first.fileno()
+        lanes._watch(pycurl.POLL_IN, number, None, None)
+        lanes._watch(pycurl.POLL_REMOVE, number, None, None)
+        first.close()
+        with peer_of_first.dup() as second:
+            assert second.fileno() == number
+            lanes._watch(pycurl.POLL_IN, number, None, None)
+            peer_of_first.close()  # `second` goes on, and nobody is at its other end.
+            assert heard.get(timeout=PATIENCE_S) == number
 
 
 def calls(quota: Quota, seconds: float) -> Callable[[], None]:

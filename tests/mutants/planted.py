@@ -26,6 +26,7 @@ HALTS = "tests/engine/test_guards.py"
 FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
+HTTP = "tests/bucket/test_http.py"
 STOP = "tests/engine/test_stop.py"
 LANES = "tests/engine/test_lanes.py"
 LOCK = "tests/store/test_lock.py"
@@ -735,6 +736,22 @@ LANED = [
         "        if not self.has_begun and stop.is_asked:\n",
         "        if not self.has_begun and stop.urgent.is_set():\n",
         (f"{STOP}::test_what_is_under_way_ends_and_the_rest_waits_for_the_next_pass",),
+    ),
+    Mutant(
+        "a connection that nobody uses any more is looked at for ever",
+        "Servers close those that are idle, and then a service would never sleep.",
+        "lanes.py",
+        "                self._ask(key.fd, None)\n",
+        "                pass\n",
+        (f"{HTTP}::test_connections_that_are_closed_meanwhile_keep_no_lane_awake",),
+    ),
+    Mutant(
+        "a new socket is taken for the one that had its number",
+        "The kernel forgets what was closed, and nobody would hear of the new one.",
+        "lanes.py",
+        "        asked = (wanted, os.fstat(fd).st_ino)\n",
+        "        asked = (wanted, 0)\n",
+        (f"{LANES}::test_a_new_socket_is_not_taken_for_the_one_that_had_its_number",),
     ),
     Mutant(
         "answers that come while others are heeded wait for the next socket",
