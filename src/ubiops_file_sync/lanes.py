@@ -221,6 +221,10 @@ class Lanes:
         # Whoever has news says so and then looks whether the thread is asleep; the thread says that
         # it is, and then looks whether there are news that it has not heeded.
         self._has_news = self._is_asleep = self._is_over = False
+        # Who rings at the last moment must not write to what has the number by then. Reentrant:
+        # a signal may ask for a stop while its own thread rings.
+        self._ringing = threading.RLock()
+        self._is_hung_up = False
         self._owner = threading.current_thread()
         self._thread = threading.Thread(target=self._run, name="lanes")
         self._thread.start()
@@ -253,8 +257,10 @@ class Lanes:
         self._has_news = True
         if self._is_asleep:
             self._is_asleep = False
-            with suppress(BlockingIOError):  # It is full of rings.
-                os.write(self._ringer, b"!")
+            with self._ringing:
+                if not self._is_hung_up:
+                    with suppress(BlockingIOError):  # It is full of rings.
+                        os.write(self._ringer, b"!")
 
     def notify(self, turn: Turn) -> None:
         """Have who waits for `turn` go on."""
@@ -321,7 +327,9 @@ class Lanes:
             # What is suspended when its thread ends is never let go of.
             for lane in self._idle:
                 lane.throw()
-            self._opened.close()
+            with self._ringing:
+                self._is_hung_up = True
+                self._opened.close()
 
     def _do_the_rest(self) -> None:
         while self._jobs:

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -381,7 +381,7 @@ def test_a_pass_that_was_cut_short_is_told(shell: Shell) -> None:
     told = shell.json("doctor")
     assert "a pass was cut short" in only(told, "state")["words"]
     assert path.with_name("models.sqlite-journal").exists(), "a look changes nothing"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         assert not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'big'").fetchall()
 
 

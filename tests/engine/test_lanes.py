@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -271,6 +273,21 @@ def test_lanes_leave_nothing_behind() -> None:
             for _ in range(20):
                 begin(lanes.submit, lambda: pause(NEVER, 0.001))
     assert greenlets() - before < rounds * count / 2
+
+
+def test_who_rings_when_the_lanes_have_just_ended_writes_to_nobody(tmp_path: Path) -> None:
+    """The number of their bell may be that of a user's file by then."""
+    with lanes_of(1) as lanes:
+        ringer = lanes._ringer
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), ringer)
+        try:
+            lanes._is_asleep = True  # As it was a moment ago.
+            lanes.wake()
+        finally:
+            os.close(ringer)
+    assert path.read_bytes() == b""
 
 
 def greenlets() -> int:

@@ -754,6 +754,14 @@ LANED = [
         (f"{LANES}::test_a_new_socket_is_not_taken_for_the_one_that_had_its_number",),
     ),
     Mutant(
+        "who rings late writes to whatever has the bell's number by then",
+        "It may be a file of the user's, or the record.",
+        "lanes.py",
+        "                if not self._is_hung_up:\n",
+        "                if True:\n",
+        (f"{LANES}::test_who_rings_when_the_lanes_have_just_ended_writes_to_nobody",),
+    ),
+    Mutant(
         "answers that come while others are heeded wait for the next socket",
         "With TLS no socket may tell of them: a thousand files would take a minute.",
         "lanes.py",

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import stat
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -102,8 +103,11 @@ def _killed_in_a_transaction(path: Path) -> None:
     assert lines_of(process) == []
     assert process.returncode == -signal.SIGKILL
     assert (path.parent / "models.sqlite-journal").stat().st_size > 0
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True).execute("SELECT * FROM meta")
+    with (
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        db.execute("SELECT * FROM meta")
 
 
 def test_a_dry_run_after_a_kill_sees_the_last_good_state_and_changes_no_byte(path: Path) -> None:
@@ -199,9 +203,8 @@ def test_a_typo_that_is_corrected_before_anything_was_in_step_is_no_trouble(path
 @both_ways
 def test_a_newer_version_s_state_is_not_touched(path: Path, opened: type[BaselineStore]) -> None:
     made(path, entry("a"))
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA user_version = 99")
-    db.close()
     before = snapshot(path.parent)
     with pytest.raises(ConfigError, match="newer version"):
         opened(path, IDENTITY)  # type: ignore[call-arg,arg-type]
@@ -343,7 +346,7 @@ def test_what_nobody_foresaw_has_the_state_looked_through(path: Path) -> None:
         store.suspected(),
     ):
         raise KeyError("a bug, and the state is well")
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA writable_schema = ON")
         # As if a byte of the schema were another: what the rows hold is now against it.
         db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'size INTEGER', 'size TEXT   ')")
