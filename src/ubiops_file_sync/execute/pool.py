@@ -204,8 +204,7 @@ class _Crowd:
         return True
 
     def _submit_part(self) -> bool:
-        share = _AHEAD * self._workers if self._small is None else max(1, self._workers // 2)
-        if self._parts_under_way >= share:
+        if self._parts_under_way >= self._share_of_parts():
             return False
         for _ in range(len(self._open)):
             task = self._open.popleft()
@@ -214,6 +213,14 @@ class _Crowd:
                 self._submit_unit(task)
                 return True
         return False
+
+    def _share_of_parts(self) -> int:
+        """How many parts may be under way: no more than leave the small ones their half."""
+        half = max(1, self._workers // 2)
+        if self._small is not None:
+            return half
+        others = self._under_way - self._parts_under_way
+        return max(half, self._workers - others) if others else 2 * self._workers
 
     def _submit_unit(self, task: _Task) -> None:
         unit = task.units.popleft()
