@@ -20,12 +20,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pycurl
 
 from ubiops_file_sync.courtesy import stepping_aside
+from ubiops_file_sync.sockets import Sockets
+from ubiops_file_sync.units import Slots, Tell, ended_by
 
 if TYPE_CHECKING:
     from greenlet import greenlet
@@ -133,44 +134,6 @@ _Failure = tuple[int, str] | None
 _BROKEN_OFF = (int(pycurl.E_ABORTED_BY_CALLBACK), "broken off")
 
 
-@dataclass(slots=True)
-class Ended(Generic[Result]):
-    """How a unit of work ended. A `Future` can do more, and costs a small file 3 % of its time."""
-
-    _value: Result | None = None
-    error: BaseException | None = None
-    """What it raised."""
-
-    def result(self) -> Result:
-        """What it returned. Raises what it raised."""
-        if self.error is not None:
-            raise self.error
-        return cast("Result", self._value)
-
-
-Tell = Callable[[Ended[Result]], None]
-
-
-def ended_by(work: Callable[[], Result]) -> Ended[Result]:
-    """Do `work`; how it ended."""
-    try:
-        return Ended(work())
-    except BaseException as error:  # noqa: BLE001  raised where the result is asked for
-        return Ended(error=error)
-
-
-Slots = SimpleQueue[None]
-"""As many things as may be done at once; to do one is to take one out, and to put it back."""
-
-
-def slots_of(count: int) -> Slots:
-    """So many, all of them free."""
-    slots: Slots = SimpleQueue()
-    for _ in range(count):
-        slots.put(None)
-    return slots
-
-
 class NoLanes(Exception):
     """There cannot be any."""
 
@@ -179,7 +142,8 @@ class Lanes:
     """A thread, and the lanes in it. Its public methods may be called from any thread."""
 
     def __init__(self, count: int, slots: Slots) -> None:
-        """`slots`: each job takes one while it is done. Who else gives one back calls `wake`.
+        """`slots`: each job takes one while it is done. Who else takes one or gives one back calls
+        `wake`.
 
         Raises `NoLanes` if there cannot be any, such as when too many files are open.
         """
@@ -194,10 +158,6 @@ class Lanes:
         """By what each waits for."""
         self._timed: dict[object, _Waiting] = {}
         """Those of them whose time will be over: few, and asked for at every turn."""
-        self._wanted: dict[int, int] = {}
-        """What libcurl wants to know of sockets, by descriptor."""
-        self._asked: dict[int, tuple[int, int]] = {}
-        """What the selector was asked, and of the socket of which inode."""
         self._look_at_s = 0.0
         self._timer_s: float | None = None
         """When libcurl wants to be called."""
@@ -216,6 +176,7 @@ class Lanes:
             except (ImportError, OSError, pycurl.error) as error:
                 raise NoLanes from error
             self._opened = opened.pop_all()
+        self._sockets = Sockets(self._selector)
         self.here = getcurrent
         self._new = greenlet
         # Whoever has news says so and then looks whether the thread is asleep; the thread says that
@@ -292,20 +253,13 @@ class Lanes:
     def _lane(self) -> None:
         lane = self.here()
         while True:
-            while self._jobs and self._has_slot():
+            while self._jobs and self._slots.take_spare():
                 try:
                     self._jobs.popleft()()
                 finally:
-                    self._slots.put(None)
+                    self._slots.give_back()
             self._idle.append(lane)
             self.main.switch()
-
-    def _has_slot(self) -> bool:
-        try:
-            self._slots.get_nowait()
-        except Empty:
-            return False
-        return True
 
     def _run(self) -> None:
         try:
@@ -340,7 +294,7 @@ class Lanes:
         self.main = self.here()
         """What goes round between the lanes."""
         self._idle = [self._new(self._lane) for _ in range(self._count)]
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._selector.register(self._bell, selectors.EVENT_READ)
         _mine.lanes = self
@@ -388,12 +342,8 @@ class Lanes:
             if key.fd == self._bell:
                 with suppress(BlockingIOError):
                     os.read(self._bell, 4096)
-            elif key.fd in self._wanted:
-                can_read = pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0
-                can_write = pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
-                self._multi.socket_action(key.fd, can_read | can_write)
-            else:
-                self._ask(key.fd, None)
+            elif heard := self._sockets.heard(key.fd, events):
+                self._multi.socket_action(key.fd, heard)
         self._ring_timer()
         # Requests that go out may find answers to others: TLS reads ahead of what is asked for.
         while answered := list(self._answered()):
@@ -430,27 +380,6 @@ class Lanes:
         self._timed.pop(awaited, None)
         if waiting is not None:
             waiting.lane.switch(failure)
-
-    def _watch(self, what: int, fd: int, _multi: Any, _data: Any) -> None:
-        """libcurl says what it wants to know of a socket."""
-        wanted = selectors.EVENT_READ if what & pycurl.POLL_IN else 0
-        wanted |= selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
-        if what == pycurl.POLL_REMOVE or not wanted:
-            # The next request on this connection will want the same, most likely at once; and of
-            # one that was closed the kernel tells nothing.
-            self._wanted.pop(fd, None)
-            return
-        self._wanted[fd] = wanted
-        asked = (wanted, os.fstat(fd).st_ino)
-        if self._asked.get(fd) != asked:
-            self._ask(fd, asked)
-
-    def _ask(self, fd: int, asked: tuple[int, int] | None) -> None:
-        if self._asked.pop(fd, None) is not None:
-            self._selector.unregister(fd)
-        if asked is not None:
-            self._selector.register(fd, asked[0])
-            self._asked[fd] = asked
 
     def _set_timer(self, wait_ms: int) -> None:
         self._timer_s = None if wait_ms < 0 else time.monotonic() + wait_ms / 1000

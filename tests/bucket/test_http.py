@@ -22,7 +22,8 @@ from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.emulator import BucketServer, Fault
 from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
-from ubiops_file_sync.lanes import Ended, Lanes, pause, slots_of
+from ubiops_file_sync.lanes import Lanes, pause
+from ubiops_file_sync.units import Ended, Slots
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LAST_ANSWER = ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
@@ -231,7 +232,7 @@ def test_in_lanes_every_answer_is_heeded_when_it_comes(
     entry = bucket.get("a")
     assert entry is not None
     ended: SimpleQueue[Ended[Fetched]] = SimpleQueue()
-    with closing(bucket), closing(Lanes(8, slots_of(8))) as lanes:
+    with closing(bucket), closing(Lanes(8, Slots(8))) as lanes:
         for _ in range(400):
             lanes.submit(lambda: bucket.fetch(entry, io.BytesIO()), ended.put)
         try:
@@ -265,7 +266,7 @@ def test_connections_that_are_closed_meanwhile_keep_no_lane_awake(
     with (
         closing(HttpClient()) as client,
         listening(0.05, answer) as (url, heads, connections),
-        closing(Lanes(2, slots_of(2))) as lanes,
+        closing(Lanes(2, Slots(2))) as lanes,
     ):
         for _ in range(2):
             lanes.submit(ask_and_wait, ended.put)

@@ -295,6 +295,21 @@ def test_big_files_do_not_hold_small_ones_up(big: World) -> None:
     assert_in_step(world)
 
 
+def test_small_files_do_not_hold_big_ones_up(big: World) -> None:
+    world = big.with_settings(workers=4)
+    world.write("a", BIG + BIG, age_s=100)
+    for n in range(150):
+        world.write(f"small/{n}", b"1", age_s=100)
+    world.server.faults.add(Fault("put", "latency", times=None, seconds=0.01))
+    world.server.faults.add(Fault("put_part", "latency", times=None, seconds=0.05))
+    world.run()
+    stored = [call.operation for call in world.server.calls if call.operation in BODIES]
+    parts = [at for at, operation in enumerate(stored) if operation == "put_part"]
+    assert len(parts) == 6
+    assert parts[-1] < 100
+    assert_in_step(world)
+
+
 def test_a_full_disk_is_said_and_leaves_nothing_wrong(
     big: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import selectors
 import socket
 import threading
 import time
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pycurl
@@ -21,7 +21,9 @@ from greenlet import greenlet
 from engine.world import World, assert_in_step
 from ubiops_file_sync.bucket.quota import Quota
 from ubiops_file_sync.execute.crew import Crew
-from ubiops_file_sync.lanes import Ended, Lanes, NoLanes, Tell, is_in_lane, pause, slots_of, turn_of
+from ubiops_file_sync.lanes import Lanes, NoLanes, is_in_lane, pause, turn_of
+from ubiops_file_sync.sockets import Sockets
+from ubiops_file_sync.units import Ended, Slots, Tell
 
 PATIENCE_S = 20
 NEVER = threading.Event()
@@ -29,7 +31,7 @@ NEVER = threading.Event()
 
 @contextmanager
 def lanes_of(count: int, slots: int = 100) -> Iterator[Lanes]:
-    with closing(Lanes(count, slots_of(slots))) as lanes:
+    with closing(Lanes(count, Slots(slots))) as lanes:
         yield lanes
 
 
@@ -166,32 +168,41 @@ def test_what_ends_while_another_lane_is_at_work_is_heeded(monkeypatch: pytest.M
     assert [job.exception() for job in jobs] == [None, None]
 
 
-def test_a_new_socket_is_not_taken_for_the_one_that_had_its_number(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_new_socket_is_not_taken_for_the_one_that_had_its_number() -> None:
     """The kernel forgets what is closed, and would tell nothing of the new one."""
-    heard: SimpleQueue[int] = SimpleQueue()
-    real = Lanes._heed
-
-    def heed(self: Lanes, came: list[Any]) -> None:
-        for key, _ in came:
-            if key.fd in self._wanted:
-                self._wanted.pop(key.fd)
-                heard.put(key.fd)
-        real(self, came)
-
-    monkeypatch.setattr(Lanes, "_heed", heed)
-    with lanes_of(1) as lanes:
+    with selectors.DefaultSelector() as selector:
+        sockets = Sockets(selector)
         first, peer_of_first = socket.socketpair()
         number = first.fileno()
-        lanes._watch(pycurl.POLL_IN, number, None, None)
-        lanes._watch(pycurl.POLL_REMOVE, number, None, None)
+        sockets.watch(pycurl.POLL_IN, number)
+        sockets.watch(pycurl.POLL_REMOVE, number)
         first.close()
-        with peer_of_first.dup() as second:
+        with peer_of_first.dup() as second, peer_of_first:
             assert second.fileno() == number
-            lanes._watch(pycurl.POLL_IN, number, None, None)
-            peer_of_first.close()  # `second` goes on, and nobody is at its other end.
-            assert heard.get(timeout=PATIENCE_S) == number
+            sockets.watch(pycurl.POLL_IN, number)
+            ((key, events),) = selector.select(PATIENCE_S)  # Nobody is at its other end.
+            assert (key.fd, sockets.heard(number, events)) == (number, pycurl.CSELECT_IN)
+
+
+def test_a_thread_that_waits_for_a_slot_comes_before_lanes() -> None:
+    """They would be quicker each time, and big files wait until all small ones are through."""
+    in_lanes: list[bool] = []
+    all_wait = threading.Event()
+
+    def brief() -> None:
+        if not all_wait.is_set():
+            pause(all_wait, PATIENCE_S)
+        pause(NEVER, 0.01)
+        in_lanes.append(is_in_lane())
+
+    with crew_of(2) as crew:
+        jobs = [begin(crew.submit_brief, brief) for _ in range(100)]
+        time.sleep(0.2)  # Lanes have all slots.
+        jobs += [begin(crew.submit, brief) for _ in range(10)]
+        time.sleep(0.2)
+        all_wait.set()
+        assert wait(jobs, PATIENCE_S).not_done == set()
+    assert not all(in_lanes[:50])
 
 
 def calls(quota: Quota, seconds: float) -> Callable[[], None]:
@@ -223,7 +234,7 @@ def test_jobs_that_have_not_begun_can_be_cancelled() -> None:
             pause(NEVER, 0.01)
 
     begun: list[int] = []
-    lanes = Lanes(1, slots_of(1))
+    lanes = Lanes(1, Slots(1))
     first, second = begin(lanes.submit, work), begin(lanes.submit, work)
     while not begun:
         time.sleep(0.001)

@@ -86,7 +86,6 @@ class HttpClient:
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> Answer:
         """The answer to one small request. Raises `NoAnswer`."""
-
         kind = self._asking if body is None else self._telling
 
         def prepare(curl: Any) -> None:
@@ -126,7 +125,6 @@ class HttpClient:
         None: the body is left, which costs the connection. Raises `NoAnswer`, and what `begin` or
         the taker raises.
         """
-
         return self._request(self._fetching, url, headers, lambda _curl: None, begin)
 
     def _spend(self, count: int) -> None:

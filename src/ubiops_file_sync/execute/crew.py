@@ -6,7 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from ubiops_file_sync.lanes import Ended, Lanes, NoLanes, Tell, ended_by, slots_of
+from ubiops_file_sync.lanes import Lanes, NoLanes
+from ubiops_file_sync.units import Ended, Slots, Tell, ended_by
 
 Result = TypeVar("Result")
 
@@ -16,7 +17,7 @@ class Crew:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._slots = slots_of(workers)
+        self._slots = Slots(workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
         self._lanes: Lanes | None = None
         self._has_lanes = True
@@ -41,12 +42,16 @@ class Crew:
             self._lanes.submit(work, tell)
 
     def _in_thread(self, work: Callable[[], Result], tell: Tell[Result]) -> None:
-        self._slots.get()
+        self._slots.take()
+        self._wake_lanes()  # One of them may have stood back.
         ended: Ended[Result] = ended_by(work)
-        self._slots.put(None)
+        self._slots.give_back()
+        self._wake_lanes()
+        tell(ended)
+
+    def _wake_lanes(self) -> None:
         if self._lanes is not None:
             self._lanes.wake()
-        tell(ended)
 
     def shutdown(self, *, cancel: bool = False) -> None:
         """Wait until all is done; `cancel`: but what has not begun."""

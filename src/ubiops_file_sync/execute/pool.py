@@ -17,9 +17,10 @@ from ubiops_file_sync.courtesy import a_turn
 from ubiops_file_sync.errors import TRIED_AGAIN, KeyUnreachable, RemoteUnreachable
 from ubiops_file_sync.execute.crew import Crew
 from ubiops_file_sync.execute.steps import Batch, Steps, Unit
-from ubiops_file_sync.lanes import Ended, is_in_lane
+from ubiops_file_sync.lanes import is_in_lane
 from ubiops_file_sync.model import Action, Outcome, Part, Unfinished
 from ubiops_file_sync.stop import Stop
+from ubiops_file_sync.units import Ended
 
 _AHEAD = 8
 """Units of work a worker that may be submitted: one under way, the others ready."""
@@ -110,7 +111,7 @@ class _Task:
 _How = Ended[Outcome | Batch | None] | Ended[Part | None]
 
 
-class _Ended:
+class _Inbox:
     """Units of work that have ended. Workers put them in, and the thread that runs the pool takes
     them out.
 
@@ -163,7 +164,7 @@ class _Crowd:
         self._big: Iterator[_Task] | None = big
         self._stop = stop
         self._streak = _Streak(limit=max(10, 2 * workers))
-        self._done = _Ended()
+        self._done = _Inbox()
         self._under_way = 0
         self._parts_under_way = 0
         self._open: deque[_Task] = deque()
