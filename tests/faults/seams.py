@@ -71,7 +71,7 @@ def failing_reads(number: int, name: str) -> Iterator[Hits]:
         concerned = mode == "rb" and path_of(fd).endswith(f"/{name}/")
         return Failing(fd, mode) if concerned else io.FileIO(fd, mode)
 
-    with mock.patch("ubiops_file_sync.local.tree.FileIO", opened):
+    with mock.patch("ubiops_file_sync.local.descend.FileIO", opened):
         yield hits
 
 
@@ -91,7 +91,7 @@ def failing_writes(number: int, content: bytes) -> Iterator[Hits]:
     def opened(fd: int, mode: str) -> io.FileIO:
         return Failing(fd, mode) if mode == "r+b" else io.FileIO(fd, mode)
 
-    with mock.patch("ubiops_file_sync.local.tree.FileIO", opened):
+    with mock.patch("ubiops_file_sync.local.descend.FileIO", opened):
         yield hits
 
 

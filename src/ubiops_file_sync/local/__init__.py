@@ -2,8 +2,9 @@
 
 from ubiops_file_sync.local.export import export
 from ubiops_file_sync.local.scan import KeyFilter, Wanted, scan, walk
+from ubiops_file_sync.local.staging import Staged
 from ubiops_file_sync.local.trash import Counted, Retention, Trash, Version
-from ubiops_file_sync.local.tree import LocalTree, Reading, Staged, unreadable_root
+from ubiops_file_sync.local.tree import LocalTree, Reading, unreadable_root
 
 __all__ = [
     "Counted",

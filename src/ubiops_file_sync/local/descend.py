@@ -12,6 +12,7 @@ import os
 import stat
 from contextlib import suppress
 from functools import lru_cache
+from io import FileIO
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.errors import KeyFailure
@@ -144,6 +145,15 @@ def take_after(fd: int, old: os.stat_result) -> None:
 def permissions(mode: int) -> int:
     """What may be kept: never set-user-ID, since another user's content may bring another owner."""
     return mode & 0o777
+
+
+def file_of(fd: int, mode: str) -> FileIO:
+    """What `open` makes without a buffer, and without asking whether it is a terminal."""
+    try:
+        return FileIO(fd, mode)
+    except BaseException:
+        os.close(fd)  # It has become a directory, say.
+        raise
 
 
 def create_unique(dir_fd: int, stem: str) -> tuple[str, int]:

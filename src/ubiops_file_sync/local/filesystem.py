@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.local.descend import DIRECTORY, NO_LINKS, open_directory
-from ubiops_file_sync.local.tree import TMP_DIR
+from ubiops_file_sync.local.staging import TMP_DIR
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")

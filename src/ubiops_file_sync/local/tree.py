@@ -12,7 +12,6 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -23,9 +22,8 @@ from ubiops_file_sync.local.descend import (
     DIRECTORY,
     FILE,
     NO_LINKS,
-    create_unique,
+    file_of,
     look,
-    open_below,
     open_directory,
     open_parent,
     rename_new,
@@ -40,29 +38,12 @@ from ubiops_file_sync.local.names import (
     stands_under,
 )
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
+from ubiops_file_sync.local.staging import TMP_DIR, Staged, Staging
 from ubiops_file_sync.local.trash import Trash, trash_place
 from ubiops_file_sync.model import FolderRules, LocalBlock, LocalEntry, LocalItem, Symlinks, Unknown
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _COPY_BYTES = 1 << 20
-_AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-
-TMP_DIR = f"{keys.CONTROL_DIR}/tmp"  # noqa: S108  below the root, and private
-
-
-@dataclass(slots=True)
-class Staged:
-    """A file being written in the control directory; the caller may write, seek and truncate."""
-
-    name: str
-    """Name inside `TMP_DIR`."""
-    folder_fd: int
-    """That folder."""
-    file: BinaryIO
-    is_moved: bool = False
-    """It has another name, outside of `TMP_DIR`."""
-    is_kept: bool = False
-    """It stays for the next pass to go on with, if it is not committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +90,7 @@ class LocalTree:
         self._pass_id = pass_id
         # The root itself may be a link: that is the user's own choice of place.
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._tmp_fds: list[int] = []
-        """`TMP_DIR`, as it was opened last; those before it are used by who has them."""
+        self._staging = Staging(self._root_fd, owner, pass_id)
         self._case_is_folded: bool | None = None
         self._links = Links.below(root, self._root_fd) if symlinks is Symlinks.FOLLOW else None
 
@@ -118,9 +98,8 @@ class LocalTree:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        for fd in (*self._tmp_fds, self._root_fd):
-            os.close(fd)
-        self._tmp_fds.clear()
+        self._staging.close()
+        os.close(self._root_fd)
 
     @property
     def trash(self) -> Trash:
@@ -229,47 +208,16 @@ class LocalTree:
             if look(parent_fd, name, entry.key) != entry:
                 raise KeyFailure("the file changed before it was read; the next pass takes it")
 
-            file = _file_of(os.open(name, FILE, dir_fd=parent_fd), "rb")
+            file = file_of(os.open(name, FILE, dir_fd=parent_fd), "rb")
         with file:
             reading = Reading(file, entry)
             reading.check()
             yield reading
             reading.check()
 
-    @contextmanager
-    def staging(self, earlier: str | None = None) -> Iterator[Staged]:
-        """A file in the control directory; it is gone after the block unless committed or kept.
-
-        The one named `earlier`, which an earlier pass kept, if it still stands; else a new one.
-        """
-        tmp_fd = self._tmp_fds[-1] if self._tmp_fds else self._open_tmp()
-        try:
-            name, fd = self._staged(tmp_fd, earlier)
-        except FileNotFoundError:  # Somebody has removed it since it was opened.
-            tmp_fd = self._open_tmp()
-            name, fd = self._staged(tmp_fd, earlier)
-        with _file_of(fd, "r+b") as file:
-            staged = Staged(name, tmp_fd, file)
-            try:
-                yield staged
-            finally:
-                if not (staged.is_kept or staged.is_moved):
-                    with suppress(FileNotFoundError):
-                        os.unlink(name, dir_fd=tmp_fd)
-
-    def _open_tmp(self) -> int:
-        """Open `TMP_DIR` for the rest of the pass, since every download wants it."""
-        fd = open_below(self._root_fd, TMP_DIR, create=True, mode=0o700)
-        self._tmp_fds.append(fd)
-        return fd
-
-    def _staged(self, tmp_fd: int, earlier: str | None) -> tuple[str, int]:
-        # A name with a slash is none that was ever given here, and might lead anywhere (I7).
-        if earlier is not None and "/" not in earlier:
-            with suppress(FileNotFoundError):
-                return earlier, os.open(earlier, _AGAIN, dir_fd=tmp_fd)
-        # The kernel applies the umask to this mode; the directory around it is private.
-        return create_unique(tmp_fd, f"{self._owner}.{self._pass_id}")
+    def staging(self, earlier: str | None = None) -> AbstractContextManager[Staged]:
+        """A file in the control directory; see `local.staging.Staging.file`."""
+        return self._staging.file(earlier)
 
     def commit(
         self, staged: Staged, key: str, expected: LocalEntry | None, mtime_ns: int
@@ -423,11 +371,7 @@ class LocalTree:
         But not the staged files that are named in `kept`. What cannot be removed is left: those
         who need the control directory will say why.
         """
-        with suppress(OSError, KeyFailure), self._directory(TMP_DIR) as fd:
-            for name in os.listdir(fd):  # noqa: PTH208  a descriptor, not a path
-                # A profile's name may have dots, and so begin with another's.
-                if name.rsplit(".", 2)[0] == self._owner and name not in kept:
-                    os.unlink(name, dir_fd=fd)
+        self._staging.sweep(kept)
 
     def _trash_place(self, key: str) -> str:
         return trash_place(self._pass_id, key)
@@ -483,15 +427,6 @@ class LocalTree:
         self, folder: str, *, create: bool = False, mode: int = 0o777
     ) -> AbstractContextManager[int]:
         return open_directory(self._root_fd, folder, create=create, mode=mode)
-
-
-def _file_of(fd: int, mode: str) -> FileIO:
-    """What `open` makes without a buffer, and without asking whether it is a terminal."""
-    try:
-        return FileIO(fd, mode)
-    except BaseException:
-        os.close(fd)  # It has become a directory, say.
-        raise
 
 
 def _rename_new(staged: Staged, name: str, parent_fd: int) -> None:
