@@ -4,9 +4,13 @@ Python runs one thread at a time, and to hand the interpreter over costs as much
 file. So brief transfers share a thread: whoever waits for an answer lets another go on (each lane
 is a greenlet), and libcurl's multi interface tells whose answer has come.
 
-What runs in a lane is written like what runs in a thread. It waits by `perform`, `pause` and
-`turn_of`, of which each does the usual thing outside of a lane. Any other wait, such as for a disk,
-holds up all lanes: `Lanes.are_held_up` tells of that.
+A brief transfer has two halves: the service is asked for an address, and the file goes there. There
+are lanes for as many files in the first half as may be in the second, so that neither the service
+nor the storage is waited for while the other one could be at work.
+
+What runs in a lane is written like what runs in a thread. It waits by `perform`, `pause`, `turn_of`
+and `travelling`, of which each does the usual thing outside of a lane. Any other wait, such as for
+a disk, holds up all lanes: `Lanes.are_held_up` tells of that.
 """
 
 from __future__ import annotations
@@ -18,12 +22,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pycurl
 
+from ubiops_file_sync.busy import Busy
 from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.sockets import Sockets
 from ubiops_file_sync.units import Slots, Tell, ended_by
@@ -39,12 +44,6 @@ _LOOK_S = 0.2
 _A_FEW = 8
 """After so many lanes have gone on their requests go out, before others have thought of theirs: to
 send each by itself costs more than it gains where answers come at once."""
-
-_SAMPLE_S = 0.2
-"""For how long lanes are busy until it is told whether something holds them up."""
-_HELD_UP = 3
-"""They are if they were busy for so many times the CPU that they took: they waited for something
-else than answers, which threads can do at the same time."""
 
 Result = TypeVar("Result")
 
@@ -88,6 +87,32 @@ def turn_of(lock: threading.RLock) -> threading.Condition | Turn:
     """What the caller can wait for, with `lock` held, and others wake it by."""
     lanes = _current()
     return threading.Condition(lock) if lanes is None else Turn(lanes, lock)
+
+
+def travelling(stopping: threading.Event) -> AbstractContextManager[object]:
+    """While a file travels, after its address was asked for. In a lane it waits for a slot, which
+    a thread has from the beginning, or until `stopping` is set."""
+    lanes = _current()
+    return _BY_THREAD if lanes is None else _Travelling(lanes, stopping)
+
+
+_BY_THREAD = nullcontext()
+
+
+class _Travelling:
+    """Has a slot for one lane. A class, since a generator costs a small file 2 µs."""
+
+    def __init__(self, lanes: Lanes, stopping: threading.Event) -> None:
+        self._lanes = lanes
+        self._stopping = stopping
+        self._has_slot = False
+
+    def __enter__(self) -> None:
+        self._has_slot = self._lanes.take_slot(self._stopping)
+
+    def __exit__(self, *_: object) -> None:
+        if self._has_slot:
+            self._lanes.slots.give_back()
 
 
 class Turn:
@@ -142,18 +167,23 @@ class Lanes:
     """A thread, and the lanes in it. Its public methods may be called from any thread."""
 
     def __init__(self, count: int, slots: Slots) -> None:
-        """`slots`: each job takes one while it is done. Who else takes one or gives one back calls
-        `wake`.
+        """`count`: as many jobs at once are in their first half, before they are `travelling`; in
+        their second half as many as get one of `slots`. Who else takes one of those or gives one
+        back calls `wake`.
 
         Raises `NoLanes` if there cannot be any, such as when too many files are open.
         """
         self.are_held_up = False
         """Something else than answers was waited for, and for most of the time."""
         self._count = count
-        self._slots = slots
+        self.slots = slots
         self._jobs: deque[Callable[[], None]] = deque()
         self._notified: deque[Turn] = deque()
         self._idle: list[greenlet] = []
+        self._all_idle = 2 * count
+        self._ahead: set[greenlet] = set()
+        """Those whose job is in its first half."""
+        self._want_slot: deque[_Waiting] = deque()
         self._waiting: dict[object, _Waiting] = {}
         """By what each waits for."""
         self._timed: dict[object, _Waiting] = {}
@@ -250,16 +280,31 @@ class Lanes:
         failure: _Failure = self.main.switch()
         return failure
 
+    def take_slot(self, stopping: threading.Event) -> bool:
+        """Wait for one; False: `stopping` was set. The lane is in the second half of its job."""
+        if self._want_slot or not self.slots.take_spare():
+            waiting = _Waiting(stopping=stopping)
+            self._want_slot.append(waiting)
+            if self.wait(waiting) is not None:
+                self._want_slot.remove(waiting)
+                return False
+        self._ahead.discard(self.here())
+        return True
+
     def _lane(self) -> None:
         lane = self.here()
         while True:
-            while self._jobs and self._slots.take_spare():
+            while self._can_begin_job():
+                self._ahead.add(lane)
                 try:
                     self._jobs.popleft()()
                 finally:
-                    self._slots.give_back()
+                    self._ahead.discard(lane)
             self._idle.append(lane)
             self.main.switch()
+
+    def _can_begin_job(self) -> bool:
+        return bool(self._jobs) and len(self._ahead) < self._count
 
     def _run(self) -> None:
         try:
@@ -293,14 +338,14 @@ class Lanes:
     def _set_up(self) -> None:
         self.main = self.here()
         """What goes round between the lanes."""
-        self._idle = [self._new(self._lane) for _ in range(self._count)]
+        self._idle = [self._new(self._lane) for _ in range(self._all_idle)]
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._selector.register(self._bell, selectors.EVENT_READ)
         _mine.lanes = self
 
     def _go_round(self) -> None:
-        busy = _Busy()
+        busy = Busy()
         while self._begin():
             busy.ends()
             came = self._sleep()
@@ -316,12 +361,11 @@ class Lanes:
             self.end(cancel=True)  # Nobody else will, and the interpreter waits for this thread.
         while self._notified:
             self._go_on(self._notified.popleft())
-        while self._jobs and self._idle:
-            before = len(self._idle)
+        while self._want_slot and self.slots.take_spare():
+            self._go_on(self._want_slot.popleft())
+        while self._idle and self._can_begin_job():
             self._idle.pop().switch()
-            if len(self._idle) == before:
-                break  # There is no slot.
-        return not self._is_closed or bool(self._jobs) or len(self._idle) < self._count
+        return not self._is_closed or bool(self._jobs) or len(self._idle) < self._all_idle
 
     def _sleep(self) -> list[tuple[selectors.SelectorKey, int]]:
         self._is_asleep = True
@@ -383,28 +427,3 @@ class Lanes:
 
     def _set_timer(self, wait_ms: int) -> None:
         self._timer_s = None if wait_ms < 0 else time.monotonic() + wait_ms / 1000
-
-
-class _Busy:
-    """For how long a thread was busy between its sleeps, and how much CPU that took."""
-
-    def __init__(self) -> None:
-        self._wall_s = self._cpu_s = 0.0
-        self.begins()
-
-    def begins(self) -> None:
-        """It is awake."""
-        self._awake_s, self._awake_cpu_s = time.monotonic(), time.thread_time()
-
-    def ends(self) -> None:
-        """It is about to sleep."""
-        self._wall_s += time.monotonic() - self._awake_s
-        self._cpu_s += time.thread_time() - self._awake_cpu_s
-
-    def was_held_up(self) -> bool:
-        """Whether it waited more than it worked while it was awake, once that can be told."""
-        if self._wall_s < _SAMPLE_S:
-            return False
-        held_up = self._wall_s > _HELD_UP * self._cpu_s
-        self._wall_s = self._cpu_s = 0.0
-        return held_up

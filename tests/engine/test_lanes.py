@@ -21,7 +21,7 @@ from greenlet import greenlet
 from engine.world import World, assert_in_step
 from ubiops_file_sync.bucket.quota import Quota
 from ubiops_file_sync.execute.crew import Crew
-from ubiops_file_sync.lanes import Lanes, NoLanes, is_in_lane, pause, turn_of
+from ubiops_file_sync.lanes import Lanes, NoLanes, is_in_lane, pause, travelling, turn_of
 from ubiops_file_sync.sockets import Sockets
 from ubiops_file_sync.units import Ended, Slots, Tell
 
@@ -190,10 +190,11 @@ def test_a_thread_that_waits_for_a_slot_comes_before_lanes() -> None:
     all_wait = threading.Event()
 
     def brief() -> None:
-        if not all_wait.is_set():
-            pause(all_wait, PATIENCE_S)
-        pause(NEVER, 0.01)
-        in_lanes.append(is_in_lane())
+        with travelling(NEVER):
+            if not all_wait.is_set():
+                pause(all_wait, PATIENCE_S)
+            pause(NEVER, 0.01)
+            in_lanes.append(is_in_lane())
 
     with crew_of(2) as crew:
         jobs = [begin(crew.submit_brief, brief) for _ in range(100)]
@@ -257,8 +258,14 @@ def test_if_the_lanes_break_down_every_job_ends_all_the_same(
 
     monkeypatch.setattr(Lanes, "_sleep", sleep)
     call = calls(Quota(1.0), 0.1)
+
+    def work() -> None:
+        call()
+        with travelling(NEVER):
+            pause(NEVER, 0.1)
+
     with crew_of(10) as crew:
-        jobs = [begin(crew.submit_brief, call) for _ in range(20)]
+        jobs = [begin(crew.submit_brief, work) for _ in range(20)]
         time.sleep(0.05)
         breaks.set()
         assert wait(jobs, PATIENCE_S).done == set(jobs)
@@ -315,25 +322,73 @@ def test_where_there_can_be_no_lanes_there_are_threads(monkeypatch: pytest.Monke
         assert not begin(crew.submit_brief, is_in_lane).result(PATIENCE_S)
 
 
+class AtOnce:
+    """Counts who is at the same place at the same time."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            yield
+        finally:
+            self._now -= 1
+
+
 def test_threads_and_lanes_together_are_no_more_than_the_workers() -> None:
-    begun: list[int] = []
+    travelled = AtOnce()
     may_end = threading.Event()
 
     def work() -> None:
-        begun.append(1)
-        while not may_end.is_set():
-            pause(may_end, 1)
+        with travelling(NEVER), travelled.here():
+            while not may_end.is_set():
+                pause(may_end, 1)
 
     with crew_of(3) as crew:
         jobs = [
             begin(submit, work) for _ in range(20) for submit in (crew.submit, crew.submit_brief)
         ]
         time.sleep(0.5)  # As many as can begin do.
-        at_once = len(begun)
         may_end.set()
-        for job in jobs:
-            job.result(PATIENCE_S)
-    assert (at_once, len(begun)) == (3, 40)
+        assert wait(jobs, PATIENCE_S).done == set(jobs)
+    assert travelled.most == 3
+
+
+def test_addresses_are_asked_for_while_other_files_travel() -> None:
+    """Of as many as may travel, so that nobody waits for either the service or the storage."""
+    asked, travelled, all_told = AtOnce(), AtOnce(), AtOnce()
+
+    def work() -> None:
+        with all_told.here():
+            with asked.here():
+                pause(NEVER, 0.02)
+            with travelling(NEVER), travelled.here():
+                pause(NEVER, 0.02)
+
+    with crew_of(4) as crew:
+        jobs = [begin(crew.submit_brief, work) for _ in range(60)]
+        assert wait(jobs, PATIENCE_S).done == set(jobs)
+    assert (asked.most, travelled.most, all_told.most) == (4, 4, 8)
+
+
+def test_what_waits_to_travel_does_not_wait_on_once_it_is_to_stop() -> None:
+    stopping, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with travelling(stopping):
+            while not (stopping.is_set() or may_end.is_set()):
+                pause(may_end, PATIENCE_S)
+
+    with lanes_of(3, slots=0) as lanes:
+        jobs = [begin(lanes.submit, work) for _ in range(5)]
+        time.sleep(0.1)
+        assert not any(job.done() for job in jobs)
+        stopping.set()
+        assert wait(jobs, PATIENCE_S / 2).done == set(jobs)
 
 
 def test_brief_files_of_a_pass_travel_in_lanes_and_larger_ones_beside_them(world: World) -> None:

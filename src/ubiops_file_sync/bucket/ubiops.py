@@ -39,6 +39,7 @@ from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
 from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.errors import KeyFailure, TransferLost
+from ubiops_file_sync.lanes import travelling
 from ubiops_file_sync.model import PAGE_ITEMS, Direction, Pace, RemoteEntry
 
 _log = logging.getLogger(__name__)
@@ -209,7 +210,10 @@ class UbiOpsBucket:
         def once() -> Fetched:
             answer = self._call("download", "files_download", file=file)
             signed = _decoded(answer, _SignedUrl)
-            with self._traffic.moving(entry.key, Direction.DOWNLOAD, entry.size) as moving:
+            with (
+                travelling(self._http.stopping),
+                self._traffic.moving(entry.key, Direction.DOWNLOAD, entry.size) as moving,
+            ):
                 counted = CountedSink(sink, moving)
                 return get_blob(self._http, signed.url, entry.size, counted, same_as)
 
@@ -238,7 +242,10 @@ class UbiOpsBucket:
             began_us.append(server_us(answer.headers))
             conditional = is_new and self._knows_conditions
             try:
-                with self._traffic.moving(key, Direction.UPLOAD, size) as moving:
+                with (
+                    travelling(self._http.stopping),
+                    self._traffic.moving(key, Direction.UPLOAD, size) as moving,
+                ):
                     headers = put_blob(
                         self._http,
                         signed.url,
