@@ -167,10 +167,10 @@ class Bucket(Protocol):
     ) -> Receipt:
         """Store `size` bytes of `source`, from its beginning, as `key`. One API call.
 
-        The object appears whole or not at all. `check` is called before the last bytes are sent:
-        if it raises, nothing is stored, and what it raised is raised here. `is_new`: an object
-        that stands there by now is not overwritten, where the storage can see to that; then
-        `InTheWay`.
+        The object appears whole or not at all. `check` is called once all was read, and before
+        the last bytes are sent: if it raises, nothing is stored, and what it raised is raised
+        here. `is_new`: an object that stands there by now is not overwritten, where the storage
+        can see to that; then `InTheWay`.
         """
         ...
 

@@ -114,7 +114,11 @@ class Executor:
             self._require_unchanged(action.remote)
         with self.tree.reading(local) as reading:
             sent = yield from self._send(
-                local, reading.file, reading.check, noted=True, is_new=action.remote is None
+                local,
+                reading.file,
+                reading.check_at_end,
+                noted=True,
+                is_new=action.remote is None,
             )
         return Outcome(
             action,

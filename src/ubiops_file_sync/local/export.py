@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.local.descend import create_unique, rename_new, take_after
-from ubiops_file_sync.local.tree import Reading
+from ubiops_file_sync.local.reading import Reading
 
 _COPY_BYTES = 1 << 20
 
@@ -32,7 +32,7 @@ def export(reading: Reading, target: Path) -> None:
                 take_after(fd, os.fstat(reading.file.fileno()))
                 shutil.copyfileobj(reading.file, sink, _COPY_BYTES)
                 sink.flush()
-                reading.check()
+                reading.check_at_end()
                 os.utime(fd, ns=(reading.entry.mtime_ns, reading.entry.mtime_ns))
                 os.fsync(fd)
             try:

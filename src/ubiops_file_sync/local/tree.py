@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from ubiops_file_sync import keys
 from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.errors import KeyFailure, SafetyHalt
 from ubiops_file_sync.local.descend import (
     DIRECTORY,
-    FILE,
     NO_LINKS,
-    file_of,
     look,
     open_directory,
     open_parent,
@@ -37,6 +34,7 @@ from ubiops_file_sync.local.names import (
     require_own_name,
     stands_under,
 )
+from ubiops_file_sync.local.reading import Reading
 from ubiops_file_sync.local.scan import Wanted, local_entry, scan, walk
 from ubiops_file_sync.local.staging import TMP_DIR, Staged, Staging
 from ubiops_file_sync.local.trash import Trash, trash_place
@@ -44,21 +42,6 @@ from ubiops_file_sync.model import FolderRules, LocalBlock, LocalEntry, LocalIte
 from ubiops_file_sync.system_errors import remedy_for, words_of
 
 _COPY_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A local file being read."""
-
-    file: BinaryIO
-    entry: LocalEntry
-
-    def check(self) -> None:
-        """Raise `KeyFailure` if the file is no longer the one that was planned for."""
-        status = os.fstat(self.file.fileno())
-        found = local_entry(self.entry.key, status)
-        if found != self.entry or not stat.S_ISREG(status.st_mode):
-            raise KeyFailure("the file changed while it was read; the next pass takes it")
 
 
 def unreadable_root(profile: str, root: Path, error: OSError) -> SafetyHalt:
@@ -197,23 +180,9 @@ class LocalTree:
         except FileNotFoundError:
             return None
 
-    @contextmanager
-    def reading(self, entry: LocalEntry) -> Iterator[Reading]:
-        """The file's content, if it is still the one that `entry` tells of.
-
-        `KeyFailure` at the beginning or the end of the block if the file is another by then, and
-        nothing that was read may be relied upon.
-        """
-        with self._readable(entry.key) as (parent_fd, name):
-            if look(parent_fd, name, entry.key) != entry:
-                raise KeyFailure("the file changed before it was read; the next pass takes it")
-
-            file = file_of(os.open(name, FILE, dir_fd=parent_fd), "rb")
-        with file:
-            reading = Reading(file, entry)
-            reading.check()
-            yield reading
-            reading.check()
+    def reading(self, entry: LocalEntry) -> Reading:
+        """The file's content, if it is still the one that `entry` tells of."""
+        return Reading(self._readable(entry.key), entry)
 
     def staging(self, earlier: str | None = None) -> AbstractContextManager[Staged]:
         """A file in the control directory; see `local.staging.Staging.file`."""
