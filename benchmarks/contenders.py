@@ -45,6 +45,8 @@ class Contest:
         """
         targets = self.folder / "targets"
         targets.mkdir(exist_ok=True)
+        for big in targets.glob("*/big"):
+            big.unlink()
         target = targets / str(len(list(targets.iterdir())))
         target.mkdir()
         return target

@@ -63,11 +63,19 @@ def _peak_mib(pid: int, ended: threading.Event) -> float:
     return peak_kib / 1024
 
 
-def in_turn(contenders: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
-    """Each contender once a round, so that a machine that gets slower does so for all."""
+def in_turn(
+    contenders: Mapping[str, Callable[[], Run]],
+    rounds: int,
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, list[Run]]:
+    """Each contender once a round, so that a machine that gets slower does so for all.
+
+    `before` is called before each run.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contend in contenders.items():
+            before()
             runs[name].append(contend())
     return runs
 
