@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bucket.conftest import connect
-from ubiops_file_sync.bucket import digest, transfer
+from ubiops_file_sync.bucket import digest, download
 from ubiops_file_sync.bucket.listing import created_us
 from ubiops_file_sync.bucket.ubiops import UbiOpsBucket
 from ubiops_file_sync.emulator import BucketServer, Fault, Provider, Role
@@ -66,7 +66,7 @@ def test_a_body_that_ends_early_is_no_download(
     any_server: BucketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a length nor a digest comes with it: the listed size is the only proof."""
-    monkeypatch.setattr(transfer, "provider_digest", lambda _headers, **_: None)
+    monkeypatch.setattr(download, "provider_digest", lambda _headers, **_: None)
     any_server.put_object("p/a", b"x" * 5000)
     fault = any_server.faults.add(Fault("get_blob", "truncate_chunked", times=None, length=10))
     with pytest.raises(KeyUnreachable, match="10 bytes came of 5000"):

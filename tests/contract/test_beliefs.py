@@ -88,6 +88,7 @@ SWITCHES = {
     "time-format": Behaviour(time_suffix="+00:00"),
     "overwrite": Behaviour(keep_time_on_overwrite=True),
     "visible": Behaviour(slow_visibility_s=0.3),
+    "stored-hash": Behaviour(tells_crc64=False),
 }
 
 

@@ -186,8 +186,10 @@ def test_an_upload_is_completed_only_once(tmp_path: Path) -> None:
     upload = store.uploads.start(bucket, "a")
     writer = store.writer(bucket)
     writer.write(b"1")
-    md5 = store.put_part(bucket, "a", upload, "1", writer.finish())
-    claims = [{"PartNumber": 1, "ETag": md5.hex()}]
+    blob = writer.finish()
+    assert blob.md5 is not None
+    store.put_part(bucket, "a", upload, "1", blob)
+    claims = [{"PartNumber": 1, "ETag": blob.md5.hex()}]
     first, second = (store.plan_join(bucket, upload, claims, 1) for _ in range(2))
     store.join(bucket, "a", upload, first)
     with pytest.raises(ApiError, match="not found"):

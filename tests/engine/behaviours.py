@@ -16,6 +16,7 @@ BEHAVIOURS = {
     "offset": Behaviour(time_suffix="+00:00"),
     "time-kept": Behaviour(keep_time_on_overwrite=True),
     "slow": Behaviour(slow_visibility_s=3600),
+    "no-crc64": Behaviour(tells_crc64=False),
     "all": Behaviour(
         unsorted=True,
         short_pages=True,
@@ -24,6 +25,7 @@ BEHAVIOURS = {
         time_precision="s",
         time_suffix="+00:00",
         slow_visibility_s=3600,
+        tells_crc64=False,
     ),
 }
 """By the names that `--behaviour` takes. `all` goes without `time-kept`, which cannot be together

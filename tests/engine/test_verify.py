@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.world import QUICK, World, snapshot
-from ubiops_file_sync.bucket import transfer
+from ubiops_file_sync.bucket import download
 from ubiops_file_sync.emulator import Behaviour, Fault
 from ubiops_file_sync.errors import RemoteUnreachable
 from ubiops_file_sync.plan import Finding
@@ -144,7 +144,7 @@ def test_where_the_provider_tells_a_hash_nothing_is_downloaded(in_step: World) -
 def test_where_it_tells_none_the_content_is_downloaded_and_kept_nowhere(
     in_step: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "provider_digest", lambda _headers, **_: None)
+    monkeypatch.setattr(download, "provider_digest", lambda _headers, **_: None)
     before = snapshot(in_step.root)
     told = verify(in_step, content=True)
     assert told.exit_code == 0

@@ -281,7 +281,7 @@ MOMENTS = {
         Moment("before up", "before it is opened to be sent", _one_by_one(up),
                _at("sign_upload", "a first"), "1 1 1 1",
                f"no such file.*next pass|{_AGAIN}"),
-        Moment("while up", "while it is sent", up, _at("put", "target"), "0 1 0 0", _AGAIN),
+        Moment("while up", "while it is sent", up, _at("put", "target"), "0 0 0 0", _AGAIN),
         Moment("before down", "before its new version is fetched", _one_by_one(down),
                _at("sign_download", "a first"), "1 1 1 1", _AGAIN),
         Moment("while down", "while its new version comes", down, _at("get_blob", "target"),

@@ -27,6 +27,7 @@ FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
 HTTP = "tests/bucket/test_http.py"
+PROOFS = "tests/bucket/test_proofs.py"
 STOP = "tests/engine/test_stop.py"
 LANES = "tests/engine/test_lanes.py"
 LOCK = "tests/store/test_lock.py"
@@ -435,7 +436,7 @@ LISTENING = [
     Mutant(
         "a truncated body is accepted",
         "I6: a body without a length can end early without an error.",
-        "bucket/transfer.py",
+        "bucket/download.py",
         "if self._count != self._size:",
         "if self._count > self._size:",
         (f"{RETRIES}::test_a_body_that_ends_early_is_no_download",),
@@ -443,7 +444,7 @@ LISTENING = [
     Mutant(
         "the provider's digest is ignored",
         "I6: what does not match the provider's digest is damaged.",
-        "bucket/transfer.py",
+        "bucket/download.py",
         "if known and found != known.value:",
         "if False:",
         (f"{STILL_OLD}[wrong_body]",),
@@ -467,9 +468,9 @@ LISTENING = [
     Mutant(
         "an error quotes the signed URL",
         "I9: no signed URL query is in any error.",
-        "bucket/transfer.py",
-        "        raise Refusal(answer).error()\n",
-        "        raise Refused(answer.status, url, storage=True)\n",
+        "bucket/upload.py",
+        "    told = _accepted(answer)",
+        "    if answer.status > 299:\n        raise KeyFailure(url)\n    told = _accepted(answer)",
         (f"{RETRIES}::test_no_token_and_no_signed_url_is_in_any_error_or_log",),
     ),
     Mutant(
@@ -562,9 +563,9 @@ ACTING = [
     Mutant(
         "a file that changes while it is read is relied upon",
         "Growing files make conflict storms (rclone #717, maestral #319).",
-        "local/tree.py",
-        "if found != self.entry or not",
-        "if not",
+        "local/reading.py",
+        "return local_entry(self.entry.key, status) == self.entry and stat.S_ISREG(status.st_mode)",
+        "return stat.S_ISREG(status.st_mode)",
         (f"{TREE}::test_a_file_that_changes_while_it_is_read_is_not_relied_upon",),
     ),
     Mutant(
@@ -792,6 +793,41 @@ LANED = [
         "        while answered := list(self._answered()):\n",
         "        for answered in [list(self._answered())]:\n",
         (f"{LANES}::test_what_ends_while_another_lane_is_at_work_is_heeded",),
+    ),
+]
+
+PROVED = [
+    Mutant(
+        "what was stored otherwise than sent is taken for stored",
+        "I6: what the provider tells of other bytes is sent again.",
+        "bucket/upload.py",
+        "    if digests:\n",
+        "    if not digests:\n",
+        (f"{PROOFS}::test_what_was_stored_otherwise_is_sent_again",),
+    ),
+    Mutant(
+        "a CRC of Azure's is read from the wrong end",
+        "Each upload would be taken for damaged, and read a second time for its MD5.",
+        "bucket/digest.py",
+        "azure and azure[::-1]",
+        "azure",
+        (f"{PROOFS}::test_the_crc_of_s3_and_azure_is_understood",),
+    ),
+    Mutant(
+        "an MD5 is computed where a CRC proves it",
+        "It takes as long as the wire, of which a CRC takes a hundredth.",
+        "bucket/upload.py",
+        'self._by_provider.get(provider, "crc64nvme")',
+        'self._by_provider.get(provider, "md5")',
+        (f"{PROOFS}::test_no_md5_is_computed_where_a_crc_proves_it",),
+    ),
+    Mutant(
+        "a block of which nothing is proved is taken for sent",
+        "An older Azure tells nothing of a block, but holds it against an MD5 that it is told.",
+        "bucket/upload.py",
+        "        if _require_same(told, body, AZURE, proofs):\n",
+        "        if _require_same(told, body, AZURE, proofs) or True:\n",
+        (f"{PROOFS}::test_a_block_of_which_nothing_is_proved_is_sent_again_with_an_md5",),
     ),
 ]
 
@@ -1054,6 +1090,7 @@ MUTANTS = [
     *LISTENING,
     *ACTING,
     *LANED,
+    *PROVED,
     *REMEMBERING,
     *TELLING,
     *INSTALLING,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 BLOCK_BYTES = 128 * 1024
@@ -20,7 +20,7 @@ class Digest:
     """A digest of a whole object."""
 
     algorithm: str
-    """`md5`, `crc32c` or `sha256`."""
+    """`md5`, `crc32c`, `crc64nvme` or `sha256`."""
     value: bytes
 
 
@@ -56,9 +56,33 @@ def hasher(algorithm: str) -> Hasher:
 
         checksum: Callable[[], Hasher] = google_crc32c.Checksum
         return checksum()
+    if algorithm == "crc64nvme":
+        return _Crc64()
     if algorithm == "md5":
         return hashlib.md5(usedforsecurity=False)  # What `new` takes twice as long to find.
     return hashlib.new(algorithm, usedforsecurity=False)
+
+
+@lru_cache(maxsize=1)
+def _crc64() -> Callable[..., int]:
+    import anycrc
+
+    calc: Callable[..., int] = anycrc.Model("CRC64-NVME").calc
+    return calc
+
+
+class _Crc64:
+    """CRC-64/NVME as S3 sends it: big-endian."""
+
+    def __init__(self) -> None:
+        self._calc = _crc64()
+        self._value = self._calc(b"")
+
+    def update(self, data: bytes, /) -> None:
+        self._value = self._calc(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(8, "big")
 
 
 def digest_of(file: Readable, algorithm: str) -> bytes:
@@ -82,18 +106,51 @@ def provider_digest(headers: Mapping[str, str], *, cheap: bool = False) -> Diges
     `cheap`: of several the one that costs least, good enough to see that bytes were damaged, though
     not to take two files for one.
     """
-    goog = headers.get("x-goog-hash")
-    if goog is not None:
-        parts = dict(part.strip().split("=", 1) for part in goog.split(",") if "=" in part)
-        for algorithm in ("crc32c", "md5") if cheap else ("md5", "crc32c"):
-            if algorithm in parts:
-                return _decoded(algorithm, parts[algorithm])
+    of_google = _of_google(headers)
+    for algorithm in ("crc32c", "md5") if cheap else ("md5", "crc32c"):
+        if algorithm in of_google:
+            return Digest(algorithm, of_google[algorithm])
+    md5 = _md5(headers)
+    return None if md5 is None else Digest("md5", md5)
+
+
+def digests_of_upload(headers: Mapping[str, str]) -> dict[str, bytes]:
+    """What a provider's answer to an upload tells of the bytes that it took, by algorithm.
+
+    Beyond what `provider_digest` finds: S3 tells a CRC-64/NVME since December 2024
+    (`x-amz-checksum-crc64nvme`, big-endian), Azure the same since version 2019-02-02
+    (`x-ms-content-crc64`, little-endian).
+    """
+    told = _of_google(headers)
+    s3 = _decoded(headers.get("x-amz-checksum-crc64nvme"))
+    azure = _decoded(headers.get("x-ms-content-crc64"))
+    for algorithm, value in (
+        ("crc64nvme", s3),
+        ("crc64nvme", azure and azure[::-1]),
+        ("md5", _md5(headers)),
+    ):
+        if value:
+            told[algorithm] = value
+    return told
+
+
+def _of_google(headers: Mapping[str, str]) -> dict[str, bytes]:
+    told: dict[str, bytes] = {}
+    for part in headers.get("x-goog-hash", "").split(","):
+        algorithm, _, text = part.strip().partition("=")
+        value = _decoded(text)
+        if value and algorithm in {"crc32c", "md5"}:
+            told[algorithm] = value
+    return told
+
+
+def _md5(headers: Mapping[str, str]) -> bytes | None:
     of_whole = "x-ms-blob-content-md5" if "content-range" in headers else "content-md5"
     if of_whole in headers:
-        return _decoded("md5", headers[of_whole])
+        return _decoded(headers[of_whole])
     etag = _MD5_ETAG.match(headers.get("etag", ""))
     if etag and "x-goog-generation" not in headers and _is_plain_s3(headers):
-        return Digest("md5", bytes.fromhex(etag[1]))
+        return bytes.fromhex(etag[1])
     return None
 
 
@@ -104,8 +161,8 @@ def _is_plain_s3(headers: Mapping[str, str]) -> bool:
     )
 
 
-def _decoded(algorithm: str, text: str) -> Digest | None:
+def _decoded(text: str | None) -> bytes | None:
     try:
-        return Digest(algorithm, base64.b64decode(text, validate=True))
-    except binascii.Error:
+        return base64.b64decode(text or "", validate=True) or None
+    except ValueError:  # Or bytes that are no ASCII.
         return None

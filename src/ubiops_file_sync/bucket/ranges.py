@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from ubiops_file_sync.bucket.digest import Digest, provider_digest
 from ubiops_file_sync.bucket.exchange import Answer, Take
 from ubiops_file_sync.bucket.http import HttpClient
+from ubiops_file_sync.bucket.refusal import Refusal
 from ubiops_file_sync.bucket.retry import Damaged, Refused
 from ubiops_file_sync.bucket.traffic import Moving, Traffic
-from ubiops_file_sync.bucket.transfer import Refusal
 from ubiops_file_sync.errors import RangesUnknown, TransferLost
 from ubiops_file_sync.model import Direction, RemoteEntry
 

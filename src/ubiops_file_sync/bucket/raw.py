@@ -17,7 +17,7 @@ from ubiops_file_sync.bucket.quota import Quota, quota_for
 from ubiops_file_sync.bucket.rest import PooledRest
 from ubiops_file_sync.bucket.retry import Refused, RetryPolicy, attempt, passes_by_itself
 from ubiops_file_sync.bucket.sdk import core_api
-from ubiops_file_sync.bucket.transfer import put_headers
+from ubiops_file_sync.bucket.upload import put_headers
 from ubiops_file_sync.errors import KeyFailure
 from ubiops_file_sync.json_text import parsed
 

@@ -24,6 +24,7 @@ from ubiops_file_sync.bucket.contract import (
     Receipt,
 )
 from ubiops_file_sync.bucket.digest import Readable
+from ubiops_file_sync.bucket.download import get_blob
 from ubiops_file_sync.bucket.exchange import Answer
 from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.listing import NoTime, OutsidePrefix, entry_of, page_of
@@ -36,8 +37,8 @@ from ubiops_file_sync.bucket.retry import Damaged, Refused, RetryPolicy, attempt
 from ubiops_file_sync.bucket.sdk import patterns as patterns_of_sdk
 from ubiops_file_sync.bucket.server_clock import measured_skew_us, server_us
 from ubiops_file_sync.bucket.traffic import CountedSink, CountedSource, Traffic
-from ubiops_file_sync.bucket.transfer import AZURE, Taken, block_id, get_blob, put_blob, put_part
 from ubiops_file_sync.bucket.trouble import NoAnswer
+from ubiops_file_sync.bucket.upload import AZURE, Proofs, Taken, block_id, put_blob, put_part
 from ubiops_file_sync.errors import KeyFailure, TransferLost
 from ubiops_file_sync.lanes import travelling
 from ubiops_file_sync.model import PAGE_ITEMS, Direction, Pace, RemoteEntry
@@ -105,6 +106,7 @@ class UbiOpsBucket:
         self._rest = PooledRest(self._http, self._quota)
         self._calls = Calls(patterns or patterns_of_sdk(), place.api_host, token)
         self._page_items = PAGE_ITEMS
+        self._proofs, self._proofs_of_parts = Proofs(), Proofs()
         self._knows_conditions = True
         """The storage takes `If-None-Match`; until it says that it does not."""
         self._names = {"project_name": place.project, "bucket_name": place.bucket}
@@ -253,6 +255,7 @@ class UbiOpsBucket:
                         CountedSource(source, moving),
                         size,
                         check,
+                        self._proofs,
                         is_new=conditional,
                     )
             except Taken as taken:
@@ -295,7 +298,15 @@ class UbiOpsBucket:
             signed = _decoded(answer, _SignedUrl)
             with self._traffic.moving(key, Direction.UPLOAD, size) as moving:
                 counted = CountedSource(source, moving)
-                return put_part(self._http, signed.url, upload.provider, number, counted, size)
+                return put_part(
+                    self._http,
+                    signed.url,
+                    upload.provider,
+                    number,
+                    counted,
+                    size,
+                    self._proofs_of_parts,
+                )
 
         return self._tried(_lost_if({_NOT_FOUND}, once), "upload", key)
 

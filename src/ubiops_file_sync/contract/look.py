@@ -12,8 +12,8 @@ from ubiops_file_sync.bucket.exchange import Answer
 from ubiops_file_sync.bucket.problems import Place, explain
 from ubiops_file_sync.bucket.raw import OutOfCalls, RawBucket, json_of
 from ubiops_file_sync.bucket.retry import Damaged, Refused
-from ubiops_file_sync.bucket.transfer import AZURE, block_id
 from ubiops_file_sync.bucket.trouble import NoAnswer
+from ubiops_file_sync.bucket.upload import AZURE, block_id
 from ubiops_file_sync.contract.seen import (
     CONTENT,
     EMPTY,

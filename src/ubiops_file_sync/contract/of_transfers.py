@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
-from ubiops_file_sync.bucket.digest import Digest, hasher, provider_digest
+from ubiops_file_sync.bucket.digest import Digest, digests_of_upload, hasher, provider_digest
 from ubiops_file_sync.bucket.raw import json_of
 from ubiops_file_sync.bucket.server_clock import server_us
 from ubiops_file_sync.contract.belief import Belief, Found, Holds, covered, either, no, yes
@@ -132,6 +132,19 @@ def _length(seen: Seen) -> Found:
 def _hash(seen: Seen) -> Found:
     known = provider_digest(seen.need(seen.download).headers)
     return covered("none that can be used") if known is None else _right(known, CONTENT)
+
+
+def _stored_hash(seen: Seen) -> Found:
+    told = digests_of_upload(seen.need(seen.stored.get(PLAIN)).put.headers)
+    right = [
+        algorithm
+        for algorithm, value in told.items()
+        if _right(Digest(algorithm, value), CONTENT).holds is Holds.YES
+    ]
+    if told and not right:
+        return no(f"{', '.join(told)}, of other bytes")
+    words = ", ".join(right) or "none is told"
+    return either(not {"crc32c", "crc64nvme"}.isdisjoint(right), words, covered)
 
 
 def _right(told: Digest, content: bytes) -> Found:
@@ -281,6 +294,12 @@ TRANSFERS = (
         "the storage tells the hash of what was sent in one piece",
         "to compare two versions of one size it downloads one of them",
         _hash,
+    ),
+    Belief(
+        "stored-hash",
+        "the answer to an upload tells a CRC of what was stored",
+        "an MD5 is computed, which takes as long as the wire; with neither it is taken at its word",
+        _stored_hash,
     ),
     Belief(
         "range",

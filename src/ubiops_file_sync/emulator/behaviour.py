@@ -31,3 +31,6 @@ class Behaviour:
     """Leave `time_created` as it was when an object is overwritten."""
     slow_visibility_s: float = 0.0
     """How long a new version of an object stays unseen after it was stored."""
+    tells_crc64: bool = True
+    """Tell the CRC-64/NVME of an upload on S3 and Azure, as those two do; others that speak S3 may
+    not."""

@@ -10,10 +10,11 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import anycrc
 import google_crc32c
 
 from .records import Blob
@@ -30,9 +31,9 @@ class BlobFolder:
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(mode=0o700, parents=True)
 
-    def writer(self, *, with_crc32c: bool) -> BlobWriter:
-        """A new blob to write to."""
-        return BlobWriter(self, with_crc32c=with_crc32c)
+    def writer(self, hashes: Collection[str]) -> BlobWriter:
+        """A new blob to write to; `hashes` of it are computed: `md5`, `crc32c`, `crc64`."""
+        return BlobWriter(self, hashes)
 
     def path(self, name: str) -> str:
         """Where a complete blob lies. A string: this is on the path of every request."""
@@ -61,12 +62,9 @@ class BlobFolder:
             if name is not None:
                 Path(self.path(name)).unlink(missing_ok=True)
 
-    def join(self, names: Iterable[str], *, with_crc32c: bool) -> Blob:
-        """One new blob of the bytes of `names`, in their order; they stay as they are.
-
-        It has no MD5, as no provider tells one of an object that came in parts.
-        """
-        writer = BlobWriter(self, with_crc32c=with_crc32c, with_md5=False)
+    def join(self, names: Iterable[str], hashes: Collection[str]) -> Blob:
+        """One new blob of the bytes of `names`, in their order; they stay as they are."""
+        writer = BlobWriter(self, hashes)
         try:
             for name in names:
                 with self.open(name) as source:
@@ -79,34 +77,50 @@ class BlobFolder:
 
 
 class _Checksum(Protocol):
-    """What the untyped `google_crc32c.Checksum` offers."""
+    """What `hashlib` offers, and the untyped `google_crc32c.Checksum`."""
 
-    def update(self, chunk: bytes) -> None: ...
+    def update(self, chunk: bytes, /) -> object: ...
 
     def digest(self) -> bytes: ...
 
 
-_new_crc32c: Callable[[], _Checksum] = google_crc32c.Checksum
+class _Crc64:
+    """CRC-64/NVME, big-endian."""
+
+    def __init__(self) -> None:
+        self._value = _crc64(b"")
+
+    def update(self, chunk: bytes, /) -> None:
+        self._value = _crc64(chunk, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(8, "big")
+
+
+_crc64: Callable[..., int] = anycrc.Model("CRC64-NVME").calc
+
+_NEW: dict[str, Callable[[], _Checksum]] = {
+    "md5": lambda: hashlib.md5(usedforsecurity=False),
+    "crc32c": google_crc32c.Checksum,
+    "crc64": _Crc64,
+}
 
 
 class BlobWriter:
     """A blob that is coming in. End with `finish` or `discard`."""
 
-    def __init__(self, folder: BlobFolder, *, with_crc32c: bool, with_md5: bool = True) -> None:
+    def __init__(self, folder: BlobFolder, hashes: Collection[str]) -> None:
         self._folder = folder
         self._name = secrets.token_hex(16)
         self._size = 0
-        self._md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
-        self._crc32c: _Checksum | None = _new_crc32c() if with_crc32c else None
+        self._hashes = {name: _NEW[name]() for name in hashes}
         path = folder.incoming_path(self._name)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def write(self, chunk: bytes) -> None:
         """Append bytes."""
-        if self._md5 is not None:
-            self._md5.update(chunk)
-        if self._crc32c is not None:
-            self._crc32c.update(chunk)
+        for computing in self._hashes.values():
+            computing.update(chunk)
         self._size += len(chunk)
         view = memoryview(chunk)
         while view:
@@ -116,11 +130,13 @@ class BlobWriter:
         """Close the blob and put it in its place."""
         os.close(self._descriptor)
         self._folder.keep(self._name)
+        digests = {name: computing.digest() for name, computing in self._hashes.items()}
         return Blob(
             name=self._name,
             size=self._size,
-            md5=None if self._md5 is None else self._md5.digest(),
-            crc32c=None if self._crc32c is None else self._crc32c.digest(),
+            md5=digests.get("md5"),
+            crc32c=digests.get("crc32c"),
+            crc64=digests.get("crc64"),
         )
 
     def discard(self) -> None:

@@ -76,11 +76,30 @@ def object_headers(dialect: Dialect, stored: StoredObject, *, of_range: bool = F
     return headers
 
 
-def part_headers(dialect: Dialect, md5: bytes) -> Headers:
-    """The headers of the answer to one part."""
+def hashes_of(dialect: Dialect) -> tuple[str, ...]:
+    """What is computed of an object, or a part, that comes in one piece."""
+    return ("md5", "crc32c") if dialect is Dialect.GCS else ("md5", "crc64")
+
+
+def hashes_of_parts(dialect: Dialect) -> tuple[str, ...]:
+    """What is told of an object that came in parts: no MD5 by anybody."""
+    return ("crc32c",) if dialect is Dialect.GCS else ()
+
+
+def crc64_headers(dialect: Dialect, blob: Blob) -> Headers:
+    """What S3 (since December 2024) and Azure (2019-02-02) add to their answer to an upload."""
+    if blob.crc64 is None:
+        return []
     if dialect is Dialect.AZURE:
-        return [("content-md5", _base64(md5)), ("x-ms-version", "2020-04-08")]
-    return [("etag", f'"{md5.hex()}"')]
+        return [("x-ms-content-crc64", _base64(blob.crc64[::-1]))]
+    return [("x-amz-checksum-crc64nvme", _base64(blob.crc64))]
+
+
+def part_headers(dialect: Dialect, blob: Blob) -> Headers:
+    """The headers of the answer to one part, without its CRC."""
+    if dialect is Dialect.AZURE:
+        return [("x-ms-version", "2020-04-08")]
+    return [("etag", f'"{(blob.md5 or b"").hex()}"')]
 
 
 def error_body(dialect: Dialect, error: StorageError) -> bytes:

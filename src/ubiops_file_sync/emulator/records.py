@@ -64,6 +64,8 @@ class Blob:
     md5: bytes | None
     crc32c: bytes | None
     """Big-endian; None where the provider does not tell it."""
+    crc64: bytes | None
+    """CRC-64/NVME, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

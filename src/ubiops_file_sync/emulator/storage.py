@@ -18,6 +18,7 @@ from .multipart import check_part_name
 from .providers import (
     Dialect,
     Headers,
+    crc64_headers,
     dialect_of,
     error_body,
     error_headers,
@@ -84,7 +85,8 @@ class Storage:
             self._store.blobs.remove([blob.name])
             raise in_the_way(request.dialect)
         stored = self._store.put(bucket, request.route.key, blob)
-        return _stored_reply(request.dialect, object_headers(request.dialect, stored))
+        headers = object_headers(request.dialect, stored)
+        return self._stored_reply(request.dialect, headers, blob)
 
     def _is_in_the_way(self, request: StorageRequest, bucket: Bucket) -> bool:
         """Whether an object stands where only a new one may be put. Google heeds no such header."""
@@ -96,11 +98,19 @@ class Storage:
         check_part_name(request.dialect, grant.part, {})
         blob = await self._take_body(request, bucket)
         try:
-            md5 = self._store.put_part(bucket, request.route.key, grant.upload, grant.part, blob)
+            self._store.put_part(bucket, request.route.key, grant.upload, grant.part, blob)
         except StorageError:
             self._store.blobs.remove([blob.name])
             raise
-        return _stored_reply(request.dialect, part_headers(request.dialect, md5))
+        if "content-md5" in request.headers:
+            # Azure, which tells no CRC then; the others tell nothing else.
+            told = [("content-md5", request.headers["content-md5"])]
+            return _reply(request.dialect, [*part_headers(request.dialect, blob), *told])
+        return self._stored_reply(request.dialect, part_headers(request.dialect, blob), blob)
+
+    def _stored_reply(self, dialect: Dialect, headers: Headers, blob: Blob) -> Response:
+        tells = self._store.behaviour.tells_crc64
+        return _reply(dialect, [*headers, *(crc64_headers(dialect, blob) if tells else [])])
 
     async def _take_body(self, request: StorageRequest, bucket: Bucket) -> Blob:
         if "content-length" not in request.headers:
@@ -175,7 +185,7 @@ async def _copy_body(receive: Receive, writer: BlobWriter) -> None:
             return
 
 
-def _stored_reply(dialect: Dialect, headers: Headers) -> Response:
+def _reply(dialect: Dialect, headers: Headers) -> Response:
     reply = Response(status_code=201 if dialect is Dialect.AZURE else 200)
     add_headers(reply, headers)
     return reply

@@ -24,7 +24,7 @@ from .multipart import (
     parse_claims,
 )
 from .objects import Objects
-from .providers import Dialect, dialect_of, etag_of, opaque_etag
+from .providers import Dialect, dialect_of, etag_of, hashes_of, hashes_of_parts, opaque_etag
 from .records import Blob, Bucket, Part, StoredObject
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Store:
 
     def writer(self, bucket: Bucket) -> BlobWriter:
         """A blob to write an object or a part of that bucket to."""
-        return self.blobs.writer(with_crc32c=dialect_of(bucket.provider) is Dialect.GCS)
+        return self.blobs.writer(hashes_of(dialect_of(bucket.provider)))
 
     def put(
         self,
@@ -189,8 +189,8 @@ class Store:
             self._sizes[bucket.seq] = size, measured_us
         return size, measured_us
 
-    def put_part(self, bucket: Bucket, key: str, upload: str, name: str, blob: Blob) -> bytes:
-        """The MD5 of a complete part, which is now recorded; raises `StorageError`."""
+    def put_part(self, bucket: Bucket, key: str, upload: str, name: str, blob: Blob) -> None:
+        """Record a complete part; raises `StorageError`."""
         dialect = dialect_of(bucket.provider)
         place = self.upload_place(bucket, key, upload)
         if place is None:
@@ -205,7 +205,6 @@ class Store:
             check_part_name(dialect, name, others)
             replaced = self.uploads.put(bucket, place, name, blob)
         self.blobs.remove(replaced)
-        return blob.md5 or b""
 
     def upload_place(self, bucket: Bucket, key: str, upload: str) -> str | None:
         """Where the parts of an upload are kept; None: there is no such upload."""
@@ -226,9 +225,9 @@ class Store:
 
         Raises `ApiError` when the same upload was completed meanwhile.
         """
-        with_crc32c = dialect_of(bucket.provider) is Dialect.GCS
+        hashes = hashes_of_parts(dialect_of(bucket.provider))
         try:
-            blob = self.blobs.join((part.blob for part in parts), with_crc32c=with_crc32c)
+            blob = self.blobs.join((part.blob for part in parts), hashes)
         except FileNotFoundError as problem:
             raise ApiError(404, "Multipart upload not found.") from problem
         stored = self.put(bucket, key, blob, parts=parts)
