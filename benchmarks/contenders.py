@@ -77,6 +77,11 @@ class Contest:
         """This program."""
         return self._run(self.command(self._fresh()))
 
+    def ours_idle(self) -> Run:
+        """This program where there is nothing to do: what its start and end take."""
+        self.web.forget()
+        return self._run(self.command(self._fresh()))
+
     def sdk_up(self) -> Run:
         """The SDK's `upload_files`."""
         self.web.forget()

@@ -24,6 +24,7 @@ from ubiops_file_sync.emulator import BucketServer
 from ubiops_file_sync.reconcile import Reconciler
 
 _ROUNDS = 3
+_ROUNDS_OF_BIG = 7
 _MIB = 1 << 20
 _WHOLE = "    multipart_threshold: 1TiB\n"
 
@@ -216,7 +217,7 @@ def big(folder: Path, quick: bool) -> list[Row]:
         serving(folder / "web") as web,
         serving(folder / "google", "google_cloud_storage") as google,
     ):
-        # Google tells a crc32c, which processors compute by the way; the others tell an MD5.
+        # Another provider, of which other proofs are expected.
         quickly = Contest(google, folder, google.origin(tls=True), 16, _WHOLE)
         parted = Contest(web, folder, web.origin(tls=True), 16, "    multipart_threshold: 64MiB\n")
         whole = Contest(web, folder, web.origin(tls=True), 16, _WHOLE)
@@ -227,9 +228,10 @@ def big(folder: Path, quick: bool) -> list[Row]:
                 "parts": parted.ours_up,
                 "whole": whole.ours_up,
                 "whole, of Google": quickly.ours_up,
+                "idle": whole.ours_idle,
                 "curl": lambda: whole.curl_up(source),
             },
-            _ROUNDS,
+            _ROUNDS_OF_BIG,
             before=have_memory,
         )
         copy_in(web, source.parent, [("big", size)])()
@@ -240,7 +242,7 @@ def big(folder: Path, quick: bool) -> list[Row]:
                 "curl": whole.curl_down,
                 "sdk": whole.sdk_down,
             },
-            _ROUNDS,
+            _ROUNDS_OF_BIG,
             before=have_memory,
         )
         sdk = _wall(down.pop("sdk"))
@@ -249,14 +251,18 @@ def big(folder: Path, quick: bool) -> list[Row]:
                 f"{_median(_wall(down['parts'])):.2f} s", f"{_median(sdk):.2f} s",
                 ratio(_wall(down["parts"]), sdk), ">= 1.7")
         )  # fmt: skip
+        idle_s = _median(_wall(up.pop("idle")))
         for way, runs in (("up", up), ("down", down)):
             for kind in [name for name in runs if name != "curl"]:
                 ours, curl = runs[kind], runs["curl"]
+                moving = [one - idle_s for one in _wall(ours)]
                 label = f"{size // _MIB} MiB {way}, TLS, in {kind}"
                 rows += [
                     Row(f"{label}: speed of curl's", f"{_median(_wall(ours)):.2f} s",
                         f"{_median(_wall(curl)):.2f} s", ratio(_wall(ours), _wall(curl)),
                         ">= 0.95"),
+                    Row(f"{label}: without its start", f"{_median(moving):.2f} s",
+                        f"{_median(_wall(curl)):.2f} s", ratio(moving, _wall(curl))),
                     Row(f"{label}: peak memory", f"{max(r.peak_mib for r in ours):.0f} MiB",
                         f"{max(r.peak_mib for r in curl):.0f} MiB", None, "<= 60 MiB"),
                 ]  # fmt: skip
