@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
 """How often those who wait are asked whether they are to stop."""
 
-_A_FEW = 8
+_A_FEW = 32
 """After so many lanes have gone on their requests go out, before others have thought of theirs: to
 send each by itself costs more than it gains where answers come at once."""
 
