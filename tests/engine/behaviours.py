@@ -44,6 +44,7 @@ _UNFIT: dict[str, tuple[Collection[str], Collection[str]]] = {
             "test_a_plan_foretells_the_api_calls_of_a_pass",
             "test_a_single_upload_to_a_big_bucket_is_confirmed_by_one_get",
             "test_all_in_step_costs_the_listing_and_changes_nothing",
+            "test_calls_are_counted_by_endpoint_as_promised",
             "test_equal_content_is_adopted_without_a_transfer",
             "test_silent_damage_is_found_by_content_alone",
             "test_the_ttl_is_asked_once_and_only_if_something_depends_on_it",
@@ -82,14 +83,33 @@ _UNFIT: dict[str, tuple[Collection[str], Collection[str]]] = {
         ("slow", "time-kept", "all"),
         (
             "test_a_pass_that_went_well",
+            "test_calls_are_counted_by_endpoint_as_promised",
             "test_the_losers_of_conflicts_are_told_until_somebody_removes_them",
             "test_uploads_of_a_killed_pass_stay_known",
             "test_what_cannot_be_confirmed_is_recognised_by_the_next_pass",
         ),
     ),
+    "it stores an object anew within one second, and then it is asked for until it shows": (
+        ("whole-seconds", "all"),
+        (
+            "test_a_deletion_does_not_travel_by_default",
+            "test_deletions_travel_only_where_they_may",
+        ),
+    ),
+    "it gives a local file the very microsecond of its object, of which the bucket tells less": (
+        ("milliseconds", "whole-seconds", "all"),
+        ("test_what_a_killed_pass_fetched_and_did_not_record_is_no_change_here",),
+    ),
+    "it asks for an object as soon as it was stored, and counts on seeing it": (
+        ("slow", "all"),
+        ("test_the_answer_to_the_last_call_may_be_lost",),
+    ),
     "it sets a behaviour of its own": (
         tuple(BEHAVIOURS),
         (
+            "test_the_version_before_an_edit_is_not_taken_for_the_edit",
+            "test_what_was_allowed_and_sent_does_not_halt_the_next_pass",
+            "test_what_was_sent_and_is_not_shown_yet_is_waited_for",
             "test_an_unsorted_listing_costs_a_second_one_and_nothing_else",
             "test_no_belief_about_the_service_is_load_bearing",
         ),
