@@ -103,9 +103,13 @@ def test_a_storage_that_tells_md5s_alone_has_the_first_file_read_twice(
 
 
 def test_a_storage_that_tells_nothing_is_taken_at_its_word(tmp_path: Path) -> None:
+    """It is sent once, read once, and reported as stored."""
     with BucketServer(tmp_path / "server", provider=Provider.AMAZON_S3) as server:
         server.faults.add(Fault("put", "status", code=200, times=None))
-        connect(server).send("a", io.BytesIO(CONTENT), len(CONTENT))
+        file = File(CONTENT)
+        receipt = connect(server).send("a", file, len(CONTENT))
+        assert (server.calls.count("put"), file.bytes_read) == (1, len(CONTENT))
+        assert 0 < receipt.started_us <= receipt.finished_us
 
 
 @pytest.mark.parametrize(

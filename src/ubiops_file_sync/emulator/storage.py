@@ -102,11 +102,12 @@ class Storage:
         except StorageError:
             self._store.blobs.remove([blob.name])
             raise
-        if "content-md5" in request.headers:
-            # Azure, which tells no CRC then; the others tell nothing else.
-            told = [("content-md5", request.headers["content-md5"])]
-            return _reply(request.dialect, [*part_headers(request.dialect, blob), *told])
-        return self._stored_reply(request.dialect, part_headers(request.dialect, blob), blob)
+        headers = part_headers(request.dialect, blob)
+        if request.dialect is Dialect.AZURE and "content-md5" in request.headers:
+            # It tells that one then, and no CRC.
+            told = ("content-md5", request.headers["content-md5"])
+            return _reply(request.dialect, [*headers, told])
+        return self._stored_reply(request.dialect, headers, blob)
 
     def _stored_reply(self, dialect: Dialect, headers: Headers, blob: Blob) -> Response:
         tells = self._store.behaviour.tells_crc64
