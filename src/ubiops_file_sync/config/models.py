@@ -72,7 +72,7 @@ class Trash(BaseModel):
     keep_days: fields.Days = 30
     """Days."""
     max_size: fields.Size = 10 * 1024**3
-    """Bytes; the oldest passes go first."""
+    """Bytes; the oldest passes go first, and the last one only with the next."""
 
 
 class Profile(BaseModel):
