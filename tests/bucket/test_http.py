@@ -18,11 +18,13 @@ import pytest
 
 from bucket.conftest import connect
 from ubiops_file_sync.bucket.contract import Fetched
+from ubiops_file_sync.bucket.exchange import Answer, Take
 from ubiops_file_sync.bucket.http import HttpClient
 from ubiops_file_sync.bucket.trouble import NoAnswer, Trouble
 from ubiops_file_sync.emulator import BucketServer, Fault
 from ubiops_file_sync.errors import Interrupted, KeyFailure, RemoteUnreachable
 from ubiops_file_sync.lanes import Lanes, pause
+from ubiops_file_sync.parts import MIB
 from ubiops_file_sync.units import Ended, Slots
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -114,6 +116,41 @@ def test_a_body_that_nobody_takes_is_no_error(any_server: BucketServer) -> None:
 
     assert bucket.fetch(entry, io.BytesIO(), same).equal
     bucket.fetch(entry, io.BytesIO())
+
+
+def test_a_body_is_handed_over_in_large_pieces_and_whole() -> None:
+    """libcurl calls for 16 KiB at a time: to write each by itself costs more than the wire."""
+    body = os.urandom(3 * MIB)
+    client, taken = HttpClient(), list[list[bytes]]()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with listening(answer=head + body) as (url, _, _):
+        client.get(url, {}, lambda _answer: taken.append)
+        client.close()
+    assert b"".join(block for blocks in taken for block in blocks) == body
+    assert len(taken) < 30
+
+
+def test_a_body_that_comes_slowly_is_seen_as_it_comes() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n"
+    client, came = HttpClient(), SimpleQueue[bytes]()
+
+    def begin(_answer: Answer) -> Take:
+        return lambda blocks: came.put(b"".join(blocks))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        asking = threading.Thread(target=client.get, args=(url, {}, begin))
+        asking.start()
+        connection, _ = listener.accept()
+        with connection:
+            _read_head(connection)
+            connection.sendall(head)
+            for block in (b"a" * 100, b"b" * 100, b"c" * 100):
+                connection.sendall(block)
+                assert came.get(timeout=10) == block
+                time.sleep(0.3)  # Longer than anything is held back.
+        asking.join()
+    client.close()
 
 
 @pytest.mark.parametrize("operation", ["sign_upload", "put"])

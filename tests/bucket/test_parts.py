@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,22 @@ def test_ranges_of_one_version_come_by_one_signed_url(
     again = bucket.ranges(entry_of(bucket), ranges.version)
     with (tmp_path / "other").open("w+b") as sink:
         again.fetch(12_000, 10, sink.fileno())
+
+
+def test_a_file_system_that_takes_less_than_it_is_given_gets_the_rest(
+    bucket: UbiOpsBucket, server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.urandom(300_000)
+    server.put_object(f"p/{KEY}", whole)
+    write = os.pwritev
+
+    def reluctant(fd: int, blocks: list[bytes], at: int) -> int:
+        return write(fd, [b"".join(blocks)[:7001]], at)
+
+    monkeypatch.setattr(os, "pwritev", reluctant)
+    with (tmp_path / "sink").open("w+b") as sink:
+        bucket.ranges(entry_of(bucket)).fetch(0, len(whole), sink.fileno())
+        assert sink.read() == whole
 
 
 def test_a_range_of_another_version_is_refused(

@@ -315,14 +315,14 @@ def test_a_full_disk_is_said_and_leaves_nothing_wrong(
 ) -> None:
     world = big
     world.put("a", BIG)
-    write = os.pwrite
+    write = os.pwritev
 
-    def full(fd: int, data: bytes, at: int) -> int:
+    def full(fd: int, blocks: list[bytes], at: int) -> int:
         if at >= PART:
             raise OSError(28, "No space left on device")
-        return write(fd, data, at)
+        return write(fd, blocks, at)
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwritev", full)
     report = world.run()
     assert "no space left" in report.problems[0].message
     assert world.local() == {}

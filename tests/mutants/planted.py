@@ -27,6 +27,7 @@ FIRST = "tests/engine/test_first_pass.py"
 HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
 HTTP = "tests/bucket/test_http.py"
+PARTS = "tests/bucket/test_parts.py"
 PROOFS = "tests/bucket/test_proofs.py"
 STOP = "tests/engine/test_stop.py"
 LANES = "tests/engine/test_lanes.py"
@@ -797,6 +798,22 @@ LANED = [
 ]
 
 PROVED = [
+    Mutant(
+        "the end of a body stays behind",
+        "I6: nor may a body that came whole be taken for cut off, and fetched for ever.",
+        "bucket/exchange.py",
+        "        self._hand_over()\n        answer.data",
+        "        answer.data",
+        (f"{HTTP}::test_a_body_is_handed_over_in_large_pieces_and_whole",),
+    ),
+    Mutant(
+        "what a file system did not take of a range is skipped",
+        "I6: a final path never holds partial data.",
+        "bucket/ranges.py",
+        "            left -= written\n",
+        "            left = 0\n",
+        (f"{PARTS}::test_a_file_system_that_takes_less_than_it_is_given_gets_the_rest",),
+    ),
     Mutant(
         "what was stored otherwise than sent is taken for stored",
         "I6: what the provider tells of other bytes is sent again.",

@@ -84,7 +84,8 @@ class _Download:
         equal = same_as is not None and known is None and same_as("sha256") == found
         return Fetched(equal=equal, bytes_down=self._count)
 
-    def _store(self, block: bytes) -> None:
+    def _store(self, blocks: list[bytes]) -> None:
+        block = b"".join(blocks)
         if self._computing:
             self._computing.update(block)
         self._sink.write(block)

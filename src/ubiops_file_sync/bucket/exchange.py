@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,8 +41,14 @@ class Source(Protocol):
         ...
 
 
-Take = Callable[[bytes], None]
-"""Takes a block of a body."""
+Take = Callable[[list[bytes]], None]
+"""Takes further bytes of a body: some blocks, in their order."""
+
+_TOGETHER_BYTES = 256 * 1024
+"""Of a body are handed over together: libcurl calls for 16 KiB at a time, and threads that write
+those one by one wait for the interpreter more than for the wire."""
+_LONGEST_WAIT_S = 0.2
+"""After so long what came is handed over however little it is, so that one sees it come."""
 
 
 class Exchange:
@@ -50,7 +57,8 @@ class Exchange:
     pycurl prints what a callback raises and goes on; so it is kept here, and raised at the end.
     """
 
-    def __init__(self, stopping: threading.Event, spend: Callable[[int], None]) -> None:
+    def __init__(self, stopping: threading.Event, spend: Callable[[int], None] | None) -> None:
+        """`spend` is called before so many bytes of a stream travel; it may wait."""
         self._stopping = stopping
         self._spend = spend
         self._head: list[bytes] = []
@@ -61,8 +69,11 @@ class Exchange:
         self._begin = begin
         self._source = source
         self._head.clear()
+        self._take: Take | None = None
         self._blocks: list[bytes] = []
-        self._take: Take | None = self._blocks.append if begin is None else None
+        self._bytes = 0
+        """In these blocks, of a body that somebody takes."""
+        self._due_s = 0.0
         self._parsed: Answer | None = None
         self._raised: BaseException | None = None
         self.is_left = False
@@ -95,6 +106,7 @@ class Exchange:
         answer = self._parsed or _parsed(self._head)
         if self._begin is not None and self._take is None and not self.is_left:
             self._begin(answer)  # A body of no bytes has not called for it yet.
+        self._hand_over()
         answer.data = b"".join(self._blocks)
         answer.took_us = took_us
         answer.was_sent_again = was_sent_again or self._was_rewound
@@ -107,24 +119,39 @@ class Exchange:
 
     def _came(self, block: bytes) -> int | None:
         try:
-            if self._take is None and self._begin is not None:
+            self._blocks.append(block)
+            if self._begin is None:
+                return None
+            if self._take is None:
                 self._parsed = _parsed(self._head)
                 self._take = self._begin(self._parsed)
-            if self._take is None:
-                self.is_left = True
-                return 0
-            if self._begin is not None:
+                if self._take is None:
+                    self._blocks.clear()
+                    self.is_left = True
+                    return 0
+            if self._spend is not None:
                 self._spend(len(block))
-            self._take(block)
+            self._bytes += len(block)
+            if self._bytes >= _TOGETHER_BYTES or time.monotonic() >= self._due_s:
+                self._hand_over()
         except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
             self._raised = error
             return 0
         return None
 
+    def _hand_over(self) -> None:
+        """Give what came to who takes it, if anybody does."""
+        if self._take is None or not self._blocks:
+            return
+        blocks, self._blocks, self._bytes = self._blocks, [], 0
+        self._take(blocks)
+        self._due_s = time.monotonic() + _LONGEST_WAIT_S
+
     def _read(self, count: int) -> bytes | int:
         try:
             block = b"" if self._source is None else self._source.read(count)
-            self._spend(len(block))
+            if self._spend is not None:
+                self._spend(len(block))
         except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
             self._raised = error
             return int(pycurl.READFUNC_ABORT)

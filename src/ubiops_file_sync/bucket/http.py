@@ -181,7 +181,8 @@ class HttpClient:
 
     def _new_handle(self, *, in_lane: bool) -> _Handle:
         sockets = self._sockets_in_lanes if in_lane else {}
-        exchange = Exchange(self.stopping, self._spend)
+        spend = None if self._bandwidth is None else self._spend
+        exchange = Exchange(self.stopping, spend)
         handle = _Handle(pycurl.Curl(), exchange, self.stopping, sockets)
         self._handles.append(handle)
         return handle

@@ -128,15 +128,17 @@ class _Range:
         self._ranges.heed(answer)
         return self._store
 
-    def _store(self, block: bytes) -> None:
-        if self._at + len(block) > self._end:
+    def _store(self, blocks: list[bytes]) -> None:
+        left = sum(map(len, blocks))
+        if self._at + left > self._end:
             raise Damaged("more bytes came than were asked for", storage=True)
-        view = memoryview(block)
-        while view:
-            written = os.pwrite(self._fd, view, self._at)
+        while left:
+            written = os.pwritev(self._fd, blocks, self._at)
             self._at += written
             self._moving.done_bytes += written
-            view = view[written:]
+            left -= written
+            if left:
+                blocks = [b"".join(blocks)[written:]]
 
     def require_whole(self) -> None:
         """Raise `Refused` or `Damaged` unless all of the range has come."""

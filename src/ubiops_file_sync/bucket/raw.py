@@ -119,7 +119,7 @@ class RawBucket:
             blocks: list[bytes] = []
 
             def begin(_answer: Answer) -> Take:
-                return blocks.append
+                return blocks.extend
 
             answer = self._http.get(url, headers or {}, begin)
             answer.data = b"".join(blocks)

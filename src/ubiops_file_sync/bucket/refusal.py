@@ -16,9 +16,9 @@ class Refusal:
         self._answer = answer
         self._said = answer.data[:_ERROR_BYTES]
 
-    def hear(self, block: bytes) -> None:
-        """Take a block of the body."""
-        self._said = (self._said + block)[:_ERROR_BYTES]
+    def hear(self, blocks: list[bytes]) -> None:
+        """Take further bytes of the body."""
+        self._said = b"".join([self._said, *blocks])[:_ERROR_BYTES]
 
     def error(self) -> Refused:
         """What to raise; of the body only this one finding, since it may quote the URL."""
