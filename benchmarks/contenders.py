@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Run, run
+from benchmarks.service import Service, running
 from benchmarks.web import Web
 
 
@@ -26,6 +29,10 @@ class Contest:
     def source(self) -> Path:
         """The files to be sent."""
         return self.folder / "source"
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state"
 
     def _env(self) -> dict[str, str]:
         trusted = str(self.web.certificate)
@@ -51,22 +58,21 @@ class Contest:
         target.mkdir()
         return target
 
-    def command(self, root: Path) -> list[str]:
+    def command(self, root: Path, what: str = "reconcile") -> list[str]:
         """One pass of this program, by a profile that knows nothing yet.
 
         What the SDK sends for each call stays in the state folder: it is learnt once and for all.
         """
-        state = self.folder / "state"
-        for record in state.glob("*.sqlite*"):
+        for record in self._state.glob("*.sqlite*"):
             record.unlink()
         config = self.folder / "config.yaml"
         config.write_text(
-            f"version: 1\napi_host: {self.origin}/v2.1\nstate_dir: {state}\nprofiles:\n  p:\n"
+            f"version: 1\napi_host: {self.origin}/v2.1\nstate_dir: {self._state}\nprofiles:\n  p:\n"
             f"    local_dir: {root}\n    project: demo\n    settle: 0\n"
             f"    workers: {self.workers}\n{self.settings}"
         )
         program = [sys.executable, "-m", "ubiops_file_sync", "--config", str(config)]
-        return [*program, "reconcile"]
+        return [*program, what]
 
     def ours_up(self) -> Run:
         """This program."""
@@ -77,10 +83,23 @@ class Contest:
         """This program."""
         return self._run(self.command(self._fresh()))
 
-    def ours_idle(self) -> Run:
-        """This program where there is nothing to do: what its start and end take."""
+    def served_up(self, file: Path) -> Run:
+        """A service that is running, and whose folder gets a file."""
         self.web.forget()
-        return self._run(self.command(self._fresh()))
+        root = self._fresh()
+        with self._served(root) as service:
+            os.link(file, root / file.name)
+            return service.pass_now()
+
+    def served_down(self, sizes: list[tuple[str, int]]) -> Run:
+        """A service that is running, and whose bucket gets what the server holds."""
+        self.web.list_as([])
+        with self._served(self._fresh()) as service:
+            self.web.list_as(sizes)
+            return service.pass_now()
+
+    def _served(self, root: Path) -> AbstractContextManager[Service]:
+        return running(self.command(root, "run"), self._env(), self.folder / "log.txt", self._state)
 
     def sdk_up(self) -> Run:
         """The SDK's `upload_files`."""

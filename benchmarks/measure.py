@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LOOK_S = 0.005
-_PEAK = re.compile(r"^VmHWM:\s*(\d+) kB", re.MULTILINE)
+PEAK = re.compile(r"^VmHWM:\s*(\d+) kB", re.MULTILINE)
+"""The most memory that a process had, in its `/proc/PID/status`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _peak_mib(pid: int, ended: threading.Event) -> float:
     status, peak_kib = Path(f"/proc/{pid}/status"), 0
     while not ended.wait(_LOOK_S):
         with suppress(OSError):
-            found = _PEAK.search(status.read_text())
+            found = PEAK.search(status.read_text())
             peak_kib = max(peak_kib, int(found[1]) if found else 0)
     return peak_kib / 1024
 

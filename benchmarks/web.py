@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 import socket
@@ -83,7 +84,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(folder: Path, provider: str = "amazon_s3") -> Iterator[Web]:
+def serving(folder: Path, provider: str = "amazon_s3", *, processes: int = 1) -> Iterator[Web]:
     """A server that keeps everything below `folder`, and is said to be of `provider`."""
     folder.mkdir(parents=True)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
@@ -103,6 +104,9 @@ def serving(folder: Path, provider: str = "amazon_s3") -> Iterator[Web]:
             certificate=certificate,
             key=key,
             provider=provider,
+            user=getpass.getuser(),
+            processes=processes,
+            has_master="on" if processes > 1 else "off",
         )
     )
     with subprocess.Popen(["nginx", "-c", str(config), "-p", str(folder)]) as process:

@@ -213,32 +213,39 @@ def big(folder: Path, quick: bool) -> list[Row]:
         _write_random(ballast, size)
         ballast.unlink()
 
+    # A storage takes several parts at once. Some more than there are cores, since the system
+    # deals the connections out by chance.
+    processes = 4 * (os.cpu_count() or 1)
     with (
-        serving(folder / "web") as web,
-        serving(folder / "google", "google_cloud_storage") as google,
+        serving(folder / "web", processes=processes) as web,
+        serving(folder / "google", "google_cloud_storage", processes=processes) as google,
     ):
         # Another provider, of which other proofs are expected.
         quickly = Contest(google, folder, google.origin(tls=True), 16, _WHOLE)
-        parted = Contest(web, folder, web.origin(tls=True), 16, "    multipart_threshold: 64MiB\n")
+        usual = Contest(web, folder, web.origin(tls=True), 16)
         whole = Contest(web, folder, web.origin(tls=True), 16, _WHOLE)
         # The first pass of all has the SDK in memory, to learn what it sends.
         whole.ours_up()
         up = in_turn(
             {
-                "parts": parted.ours_up,
+                "parts": usual.ours_up,
+                "parts, by a service": lambda: usual.served_up(source),
                 "whole": whole.ours_up,
-                "whole, of Google": quickly.ours_up,
-                "idle": whole.ours_idle,
+                "whole, by a service": lambda: whole.served_up(source),
+                "whole, to Google": quickly.ours_up,
                 "curl": lambda: whole.curl_up(source),
             },
             _ROUNDS_OF_BIG,
             before=have_memory,
         )
-        copy_in(web, source.parent, [("big", size)])()
+        sizes = [("big", size)]
+        copy_in(web, source.parent, sizes)()
         down = in_turn(
             {
-                "parts": parted.ours_down,
+                "parts": usual.ours_down,
+                "parts, by a service": lambda: usual.served_down(sizes),
                 "whole": whole.ours_down,
+                "whole, by a service": lambda: whole.served_down(sizes),
                 "curl": whole.curl_down,
                 "sdk": whole.sdk_down,
             },
@@ -246,24 +253,21 @@ def big(folder: Path, quick: bool) -> list[Row]:
             before=have_memory,
         )
         sdk = _wall(down.pop("sdk"))
-        rows.append(
-            Row(f"{size // _MIB} MiB down, TLS, in parts: speed of the SDK's",
-                f"{_median(_wall(down['parts'])):.2f} s", f"{_median(sdk):.2f} s",
-                ratio(_wall(down["parts"]), sdk), ">= 1.7")
-        )  # fmt: skip
-        idle_s = _median(_wall(up.pop("idle")))
+        for kind in ("parts", "parts, by a service"):
+            ours = _wall(down[kind])
+            rows.append(
+                Row(f"{size // _MIB} MiB down, TLS, in {kind}: speed of the SDK's",
+                    f"{_median(ours):.2f} s", f"{_median(sdk):.2f} s", ratio(ours, sdk), ">= 1.7")
+            )  # fmt: skip
         for way, runs in (("up", up), ("down", down)):
-            for kind in [name for name in runs if name != "curl"]:
-                ours, curl = runs[kind], runs["curl"]
-                moving = [one - idle_s for one in _wall(ours)]
+            curl = runs.pop("curl")
+            for kind, contender in runs.items():
                 label = f"{size // _MIB} MiB {way}, TLS, in {kind}"
                 rows += [
-                    Row(f"{label}: speed of curl's", f"{_median(_wall(ours)):.2f} s",
-                        f"{_median(_wall(curl)):.2f} s", ratio(_wall(ours), _wall(curl)),
+                    Row(f"{label}: speed of curl's", f"{_median(_wall(contender)):.2f} s",
+                        f"{_median(_wall(curl)):.2f} s", ratio(_wall(contender), _wall(curl)),
                         ">= 0.95"),
-                    Row(f"{label}: without its start", f"{_median(moving):.2f} s",
-                        f"{_median(_wall(curl)):.2f} s", ratio(moving, _wall(curl))),
-                    Row(f"{label}: peak memory", f"{max(r.peak_mib for r in ours):.0f} MiB",
+                    Row(f"{label}: peak memory", f"{max(r.peak_mib for r in contender):.0f} MiB",
                         f"{max(r.peak_mib for r in curl):.0f} MiB", None, "<= 60 MiB"),
                 ]  # fmt: skip
     return rows

@@ -118,6 +118,45 @@ def test_a_body_that_nobody_takes_is_no_error(any_server: BucketServer) -> None:
     bucket.fetch(entry, io.BytesIO())
 
 
+class _Endless:
+    """A body, and how much of it was asked for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def read(self, count: int, /) -> bytes:
+        self.count += count
+        return bytes(count)
+
+    def rewind(self) -> None:
+        pass
+
+
+def test_what_nobody_has_received_was_not_sent_long_ago() -> None:
+    """Progress tells of what travels, and not of what the system keeps for later."""
+    client, body = HttpClient(), _Endless()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+        def send() -> None:
+            with suppress(NoAnswer, Interrupted):
+                client.put(url, {}, body, 64 * MIB)
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        connection, _ = listener.accept()
+        with connection:
+            _read_head(connection)
+            counts = list[int]()
+            while len(counts) < 5 or counts[-1] != counts[-5]:
+                time.sleep(0.1)
+                counts.append(body.count)
+            client.stop()
+        sending.join()
+    client.close()
+    assert 0 < body.count < MIB
+
+
 def test_a_body_is_handed_over_in_large_pieces_and_whole() -> None:
     """libcurl calls for 16 KiB at a time: to write each by itself costs more than the wire."""
     body = os.urandom(3 * MIB)

@@ -799,6 +799,14 @@ LANED = [
 
 PROVED = [
     Mutant(
+        "the system takes megabytes that it has not sent",
+        "Progress tells of bytes that nobody has received.",
+        "bucket/http.py",
+        "        _keep_little_unsent(fd)\n",
+        "",
+        (f"{HTTP}::test_what_nobody_has_received_was_not_sent_long_ago",),
+    ),
+    Mutant(
         "the end of a body stays behind",
         "I6: nor may a body that came whole be taken for cut off, and fetched for ever.",
         "bucket/exchange.py",
