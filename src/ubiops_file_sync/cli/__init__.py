@@ -5,6 +5,7 @@ A module a group of commands; this one joins them and turns exceptions into exit
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
@@ -99,10 +100,12 @@ def collect_less() -> None:
     """Look for cycles of dead objects less often.
 
     A pass over a million files makes millions of entries and no cycles; Python would look through
-    the young ones every 700 of them, which takes a tenth of the pass.
+    the young ones every 700 of them, which takes a tenth of the pass. As the process ends it would
+    look through all that was ever imported, which takes a tenth of its start.
     """
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS_A_LOOK)
+    atexit.register(gc.freeze)
 
 
 def _code_of(command: Callable[[], Any]) -> int:
