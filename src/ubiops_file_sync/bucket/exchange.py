@@ -81,8 +81,9 @@ class Exchange:
         self._was_rewound = False
 
     def let_go(self) -> None:
-        """Hold on to nobody, once the answer was given."""
+        """Hold on to nobody and nothing, once the answer was given."""
         self._begin = self._source = self._take = None
+        self._blocks = []
 
     def listen(self, curl: Any) -> None:
         """Have libcurl call for each event, from now on."""
