@@ -69,6 +69,20 @@ def test_a_refusal_that_is_nested_without_end_is_a_refusal() -> None:
         list(bucket_of(answer, answer).pages())
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 \x1b[2J\x04Bad\r\nContent-Length: 0\r\n\r\n",
+        ok(b'{"error": "\\u001b[2J\\nBad"}', status="400 Bad"),
+    ],
+    ids=["in the status line", "in the body"],
+)
+def test_a_refusal_cannot_play_tricks_on_a_terminal(answer: bytes) -> None:
+    with pytest.raises(RemoteError, match="Bad") as caught:
+        list(bucket_of(*[answer] * 4).pages())
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
 def test_a_listing_that_goes_round_in_a_circle_comes_to_an_end(length: int) -> None:
     pages = [b'{"files": [], "continuation_token": "%d"}' % number for number in range(length)]

@@ -13,6 +13,7 @@ import tenacity
 from ubiops_file_sync.bucket.trouble import NoAnswer
 from ubiops_file_sync.courtesy import stepping_aside
 from ubiops_file_sync.lanes import pause
+from ubiops_file_sync.phrases import printable
 
 Result = TypeVar("Result")
 
@@ -25,10 +26,10 @@ class Refused(Exception):
     def __init__(
         self, status: int, message: str, *, storage: bool = False, expired: bool = False
     ) -> None:
-        super().__init__(f"{status} {message}".strip())
+        self.message = printable(message)
+        """The service's own words, without any URL and what a terminal would obey."""
+        super().__init__(f"{status} {self.message}".strip())
         self.status = status
-        self.message = message
-        """The service's own words, without any URL."""
         self.storage = storage
         """The storage provider said it, of a signed URL, and not the API."""
         self.expired = expired
