@@ -246,21 +246,22 @@ class Reconciler:
             return plan
 
         comparison = self._comparison(tree, store, so_far.bucket, so_far.only)
-        so_far.plan = plan = planned(comparison)
-        if BUCKET_REPLACED in self._allow and comparison.bucket_is_new():
-            # What was in step with the old bucket says nothing of this one, and no guard is to
-            # judge by it.
-            plan.close()
-            store.begin_anew(places.identity(self._profile))
-            comparison.remember_bucket()
-            comparison = self._comparison(tree, store, so_far.bucket, so_far.only)
-            so_far.plan = plan = planned(comparison)
-        halt = comparison.find_halt(plan, self._profile, self._allow)
-        if halt is not None:
-            plan.close()
-            raise SafetyHalt(halt.message)
-        if self._fills_anew(comparison, plan):
-            store.begin_anew(places.identity(self._profile))
+        with ExitStack() as until_safe:
+            so_far.plan = plan = until_safe.enter_context(planned(comparison))
+            if BUCKET_REPLACED in self._allow and comparison.bucket_is_new():
+                # What was in step with the old bucket says nothing of this one, and no guard is
+                # to judge by it.
+                plan.close()
+                store.begin_anew(places.identity(self._profile))
+                comparison.remember_bucket()
+                comparison = self._comparison(tree, store, so_far.bucket, so_far.only)
+                so_far.plan = plan = until_safe.enter_context(planned(comparison))
+            halt = comparison.find_halt(plan, self._profile, self._allow)
+            if halt is not None:
+                raise SafetyHalt(halt.message)
+            if self._fills_anew(comparison, plan):
+                store.begin_anew(places.identity(self._profile))
+            until_safe.pop_all()
         return plan
 
     def _fills_anew(self, comparison: Comparison, plan: Plan) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.world import QUICK, SECOND_NS, World, assert_in_step, standing
+from ubiops_file_sync.compare import Comparison, Plan
 from ubiops_file_sync.emulator import BucketServer
-from ubiops_file_sync.errors import SafetyHalt, UsageError
+from ubiops_file_sync.errors import RemoteUnreachable, SafetyHalt, UsageError
 from ubiops_file_sync.model import Reason, Report, Verb
 from ubiops_file_sync.plan.guards import delete_limit
 from ubiops_file_sync.progress import Progress
@@ -256,3 +258,19 @@ def test_a_root_that_cannot_be_made_halts(world: World) -> None:
     # Nobody makes a folder there, not even root.
     with pytest.raises(SafetyHalt, match=r"cannot be made \(.*\)\. Nothing was changed; "):
         replace(world, root=Path("/proc/self/root-of-a-profile")).run()
+
+
+def test_a_plan_that_cannot_be_judged_gives_its_disk_space_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = list[Plan]()
+
+    def unreachable(_comparison: Comparison, plan: Plan, *_: object) -> None:
+        plans.append(plan)
+        raise RemoteUnreachable("nobody answers")
+
+    monkeypatch.setattr(Comparison, "find_halt", unreachable)
+    with pytest.raises(RemoteUnreachable):
+        world.run()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        list(plans[0].actions())
