@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,15 @@ def test_a_length_that_is_told_twice_tells_nothing_of_the_object() -> None:
     sink = io.BytesIO()
     bucket_of(signed, twice).fetch(RemoteEntry("a", 2, 1), sink)
     assert sink.getvalue() == b"22"
+
+
+def test_a_range_may_come_in_crumbs(tmp_path: Path) -> None:
+    """More of them at once than the system takes in one call."""
+    whole = os.urandom(3000)
+    crumbs = b"".join(b"1\r\n%c\r\n" % byte for byte in whole)
+    head = b'HTTP/1.1 206 Partial Content\r\nETag: "v"\r\nContent-Range: bytes 0-2999/3000\r\n'
+    answer = head + b"Transfer-Encoding: chunked\r\n\r\n" + crumbs + b"0\r\n\r\n"
+    bucket = bucket_of(ok(b'{"url": "@HOST@/blob"}'), answer)
+    with (tmp_path / "sink").open("w+b") as sink:
+        bucket.ranges(RemoteEntry("a", len(whole), 1)).fetch(0, len(whole), sink.fileno())
+        assert sink.read() == whole

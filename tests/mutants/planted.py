@@ -28,6 +28,7 @@ HISTORY = "tests/engine/test_history.py"
 ROWS = "tests/store/test_history.py"
 HTTP = "tests/bucket/test_http.py"
 PARTS = "tests/bucket/test_parts.py"
+BAD_ANSWERS = "tests/bucket/test_bad_answers.py"
 PROOFS = "tests/bucket/test_proofs.py"
 STOP = "tests/engine/test_stop.py"
 LANES = "tests/engine/test_lanes.py"
@@ -798,6 +799,14 @@ LANED = [
 ]
 
 PROVED = [
+    Mutant(
+        "a body in crumbs is written with one call",
+        "The system refuses more than 1,024 blocks at once, and the object never comes.",
+        "bucket/exchange.py",
+        "if len(self._blocks) >= _TOGETHER or time",
+        "if time",
+        (f"{BAD_ANSWERS}::test_a_range_may_come_in_crumbs",),
+    ),
     Mutant(
         "the system takes megabytes that it has not sent",
         "Progress tells of bytes that nobody has received.",

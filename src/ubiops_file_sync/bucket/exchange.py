@@ -44,9 +44,10 @@ class Source(Protocol):
 Take = Callable[[list[bytes]], None]
 """Takes further bytes of a body: some blocks, in their order."""
 
-_TOGETHER_BYTES = 256 * 1024
-"""Of a body are handed over together: libcurl calls for 16 KiB at a time, and threads that write
-those one by one wait for the interpreter more than for the wire."""
+_TOGETHER = 16
+"""Blocks of a body that are handed over at once, 256 KiB at the most: libcurl calls for 16 KiB at a
+time or less, and threads that write those one by one wait for the interpreter more than for the
+wire. No bytes are counted: of small blocks 256 KiB would be more than the system writes at once."""
 _LONGEST_WAIT_S = 0.2
 """After so long what came is handed over however little it is, so that one sees it come."""
 
@@ -71,8 +72,6 @@ class Exchange:
         self._head.clear()
         self._take: Take | None = None
         self._blocks: list[bytes] = []
-        self._bytes = 0
-        """In these blocks, of a body that somebody takes."""
         self._due_s = 0.0
         self._parsed: Answer | None = None
         self._raised: BaseException | None = None
@@ -132,8 +131,7 @@ class Exchange:
                     return 0
             if self._spend is not None:
                 self._spend(len(block))
-            self._bytes += len(block)
-            if self._bytes >= _TOGETHER_BYTES or time.monotonic() >= self._due_s:
+            if len(self._blocks) >= _TOGETHER or time.monotonic() >= self._due_s:
                 self._hand_over()
         except BaseException as error:  # noqa: BLE001  raised again outside of libcurl
             self._raised = error
@@ -144,7 +142,7 @@ class Exchange:
         """Give what came to who takes it, if anybody does."""
         if self._take is None or not self._blocks:
             return
-        blocks, self._blocks, self._bytes = self._blocks, [], 0
+        blocks, self._blocks = self._blocks, []
         self._take(blocks)
         self._due_s = time.monotonic() + _LONGEST_WAIT_S
 
