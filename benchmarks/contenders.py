@@ -59,7 +59,7 @@ class Contest:
         return target
 
     def command(self, root: Path, what: str = "reconcile") -> list[str]:
-        """One pass of this program, by a profile that knows nothing yet.
+        """What starts this program over a profile that knows nothing yet.
 
         What the SDK sends for each call stays in the state folder: it is learnt once and for all.
         """

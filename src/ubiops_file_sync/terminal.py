@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
@@ -114,7 +115,7 @@ class _Watch:
             return View(self.profile, elapsed_s, said, standing, transfers, self.latest)
 
 
-class _Watched(Progress):
+class _Watched(Progress, ABC):
     """Keeps a watch, and has a thread of its own that tells of it."""
 
     def __init__(self, stream: TextIO, watch: _Watch) -> None:
@@ -172,9 +173,9 @@ class _Watched(Progress):
         self._stream.write(f"{line}\n")
         self._stream.flush()
 
+    @abstractmethod
     def _tell(self, over: threading.Event) -> None:
         """Run by the thread, until it is over."""
-        raise NotImplementedError
 
 
 class LogProgress(_Watched):

@@ -11,6 +11,7 @@ import pytest
 from service.processes import Place, eventually
 from ubiops_file_sync.emulator import Fault
 from ubiops_file_sync.past import Stage
+from ubiops_file_sync.service.control import ask_service
 
 MIB = 1 << 20
 
@@ -106,6 +107,9 @@ def test_a_state_folder_that_moves_wants_a_restart(place: Place) -> None:
         place.configure({"state_dir": str(place.folder / "elsewhere")}, p={})
         service.signal(signal.SIGHUP)
         service.says("restart the service to move it")
+        ask_service(place.state_dir, {"command": "trigger", "profile": "p"})
+        eventually(lambda: len(place.passes("p")) > 1, "a pass recorded where it was")
+    assert not (place.folder / "elsewhere").exists()
 
 
 def test_killed_in_the_midst_of_a_pass_and_started_again_it_goes_on(place: Place) -> None:
