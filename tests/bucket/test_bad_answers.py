@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from fuzz.ground import AT_ONCE
 from fuzz.hostile import Hostile, ok
+from ubiops_file_sync.bucket import exchange
 from ubiops_file_sync.bucket.problems import Place
 from ubiops_file_sync.bucket.quota import Unpaced
 from ubiops_file_sync.bucket.server_clock import measured_skew_us, server_us
@@ -108,8 +110,9 @@ def test_a_length_that_is_told_twice_tells_nothing_of_the_object() -> None:
     assert sink.getvalue() == b"22"
 
 
-def test_a_range_may_come_in_crumbs(tmp_path: Path) -> None:
+def test_a_range_may_come_in_crumbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them at once than the system takes in one call."""
+    monkeypatch.setattr(exchange, "_LONGEST_WAIT_S", math.inf)
     whole = os.urandom(3000)
     crumbs = b"".join(b"1\r\n%c\r\n" % byte for byte in whole)
     head = b'HTTP/1.1 206 Partial Content\r\nETag: "v"\r\nContent-Range: bytes 0-2999/3000\r\n'

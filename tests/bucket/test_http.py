@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import socket
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from bucket.conftest import connect
+from ubiops_file_sync.bucket import exchange
 from ubiops_file_sync.bucket.contract import Fetched
 from ubiops_file_sync.bucket.exchange import Answer, Take
 from ubiops_file_sync.bucket.http import HttpClient
@@ -167,6 +169,18 @@ def test_a_body_is_handed_over_in_large_pieces_and_whole() -> None:
         client.close()
     assert b"".join(block for blocks in taken for block in blocks) == body
     assert len(taken) < 30
+
+
+def test_what_came_last_is_handed_over_when_the_body_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "_LONGEST_WAIT_S", math.inf)
+    client, taken = HttpClient(), list[list[bytes]]()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    crumbs = [b"%d" % digit for digit in range(10)]
+    answer = head + b"".join(b"1\r\n%s\r\n" % crumb for crumb in crumbs) + b"0\r\n\r\n"
+    with listening(answer=answer) as (url, _, _):
+        client.get(url, {}, lambda _answer: taken.append)
+        client.close()
+    assert taken == [crumbs[:1], crumbs[1:]]
 
 
 def test_a_body_that_comes_slowly_is_seen_as_it_comes() -> None:
